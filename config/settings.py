@@ -1,0 +1,304 @@
+"""Every setting, read top to bottom; what differs per machine comes from the environment (.env.example)."""
+
+import logging
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from zoneinfo import available_timezones
+
+import environ
+from csp.constants import NONCE, NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from config.logs import configure_logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+class Environment(environ.Env):
+    """Names the variable whose value cannot be read, so that manage.py can say so in one line."""
+
+    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return super().get_value(var, *args, **kwargs)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"{var} cannot be read: {os.environ.get(var)!r}") from error
+
+    def one_of(self, var: str, *, default: str, known: Collection[str]) -> str:
+        value: str = self.str(var, default=default)
+        if value not in known:
+            raise ImproperlyConfigured(f"{var} does not know {value!r}.")
+        return value
+
+    def seconds(self, var: str, *, default: float) -> float:
+        value: float = self.float(var, default=default)
+        if not 0 < value < 86_400:
+            raise ImproperlyConfigured(f"{var} must lie between 0 and 86400 seconds, not {value:g}.")
+        return value
+
+
+env = Environment()
+environ.Env.read_env(BASE_DIR / ".env")
+
+# --- Servers -------------------------------------------------------------------------------------
+# Neither server named and DEBUG not refused: private servers below var/. Otherwise the environment
+# must name everything, because a half-configured production must not start on invented values.
+
+VAR_DIR = Path(env.str("PRESSROOM_VAR", default=str(BASE_DIR / "var")))
+_servers_named = bool(env.str("DATABASE_URL", default="") or env.str("REDIS_URL", default=""))
+DEBUG = env.bool("DEBUG", default=not _servers_named)
+
+if DEBUG:
+    from config import embedded
+
+    embedded.provide(VAR_DIR)
+
+_missing = [name for name in ("DATABASE_URL", "REDIS_URL", "SECRET_KEY") if not os.environ.get(name)]
+if _missing:
+    raise ImproperlyConfigured(
+        f"{', '.join(_missing)} must be set when DEBUG is off. "
+        "For a private PostgreSQL and Redis unset DATABASE_URL and REDIS_URL, or set DEBUG=1."
+    )
+
+SECRET_KEY = env.str("SECRET_KEY")
+REDIS_URL = env.str("REDIS_URL")
+
+try:
+    if urlsplit(os.environ["DATABASE_URL"]).scheme not in ("postgres", "postgresql"):
+        raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgresql://…).")
+    DATABASES = {"default": env.db_url("DATABASE_URL")}
+except ValueError as error:
+    raise ImproperlyConfigured(f"DATABASE_URL cannot be read: {error}") from error
+RUN_LEASE_SECONDS = env.seconds("RUN_LEASE_SECONDS", default=90)
+
+DATABASES["default"] |= {
+    # a socket path arrives percent-encoded and django-environ leaves it so
+    "HOST": unquote(DATABASES["default"]["HOST"]),
+    "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60),
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": {
+        # A worker that is frozen, or killed while its backend waits for a lock, would keep its run's row
+        # locked and nobody could take over: a transaction idle for longer than the lease belongs to nobody,
+        # and a backend looks every second whether its client still lives.
+        "options": f"-c idle_in_transaction_session_timeout={int(RUN_LEASE_SECONDS * 1000)}"
+        " -c client_connection_check_interval=1000",
+    },
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Applications --------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "desk.apps.DeskAdminConfig",  # django.contrib.admin with our site
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django.contrib.humanize",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_celery_beat",
+    "pgtrigger",
+    "csp",
+    "desk.apps.DeskConfig",
+    "api",
+    "access",
+    "runs",
+    "etl",
+]
+
+MIDDLEWARE = [
+    "access.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],  # before the apps, so that ours override third-party ones
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Language and time ---------------------------------------------------------------------------
+
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LANGUAGE_CODE = env.one_of("LANGUAGE_CODE", default="en", known=dict(LANGUAGES))
+LOCALE_PATHS = [BASE_DIR / "locale"]
+# report dates are local dates
+TIME_ZONE = env.one_of("TIME_ZONE", default="Asia/Shanghai", known=available_timezones())
+USE_TZ = True
+FORMAT_MODULE_PATH = ["config.formats"]
+
+# --- Files ---------------------------------------------------------------------------------------
+
+STATIC_URL = "static/"
+STATIC_ROOT = None if DEBUG else BASE_DIR / "staticfiles"  # with DEBUG, files come from where they lie
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+# --- Cache and Celery ----------------------------------------------------------------------------
+
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": env.str("CACHE_URL", default=REDIS_URL),
+        "KEY_PREFIX": "pressroom",
+        # a Redis that hangs must not hold up a read, which can do without
+        "OPTIONS": {"socket_connect_timeout": 1, "socket_timeout": 1},
+    }
+}
+
+# Celery spells a socket redis+socket://, redis-py spells it unix://
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
+_visibility_timeout = 7200  # longer than the hard limit, or Redis hands a running task out again
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": _visibility_timeout,
+    # the default throttle looks at unacknowledged messages only every 100 s
+    "unacked_restore_interval": 10,
+    "unacked_restore_throttle": 1,
+    # a broker that is down must not hold up a request: the reaper tries again, kombu need not (2 s + 4 s)
+    "max_retries": 0,
+    "socket_connect_timeout": 1,
+    "socket_timeout": 5,
+}
+CELERY_VISIBILITY_TIMEOUT = _visibility_timeout
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # a worker waits for its broker however long it is away
+CELERY_TASK_IGNORE_RESULT = True  # the run's row is the record
+CELERY_RESULT_EXPIRES = None  # nothing to expire, so beat needs no cleaning task
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = False  # it loops without a cap; the reaper recovers with one
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_SOFT_TIME_LIMIT = 900
+CELERY_TASK_TIME_LIMIT = 960
+CELERY_WORKER_MAX_TASKS_PER_CHILD = 200
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "default"
+# One more try, for a pooled connection that the broker closed; the reaper rings for what fails. Without
+# any retry kombu falls back to its connection defaults and a request waits 6 s for a broker that is down.
+CELERY_TASK_PUBLISH_RETRY_POLICY = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "interval_max": 0.1}
+CELERY_TIMEZONE = TIME_ZONE
+CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+
+# --- Runs (docs/architecture.md, "Runs") ---------------------------------------------------------
+
+# RUN_LEASE_SECONDS stands with the database, whose idle timeout follows it
+REAPER_SECONDS = env.seconds("REAPER_SECONDS", default=15)
+DB_RETRY_ATTEMPTS = env.int("DB_RETRY_ATTEMPTS", default=3)
+
+# --- Product sync --------------------------------------------------------------------------------
+
+ETL_MAX_ROW_BYTES = env.int("ETL_MAX_ROW_BYTES", default=1_000_000)
+
+# --- API -----------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "access.authentication.BearerAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["access.permissions.DeclaredPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["api.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["api.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "api.pagination.EnvelopePagination",
+    "DEFAULT_FILTER_BACKENDS": ["api.filters.FilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "api.schema.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS would describe views to whom they are closed
+    "EXCEPTION_HANDLER": "api.problems.handle",
+    "COERCE_DECIMAL_TO_STRING": False,
+    "URL_FORMAT_OVERRIDE": None,  # ?format= is an unknown parameter like any other
+}
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Pressroom API",
+    "DESCRIPTION": "Content operations: product sync, documents, briefs, distillations, roadmaps.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "PREPROCESSING_HOOKS": ["api.schema.only_versioned"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "api.schema.with_problems",
+    ],
+}
+
+# --- Security ------------------------------------------------------------------------------------
+
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+HTTPS = env.bool("HTTPS", default=not DEBUG)  # off only for a try-out on plain http
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # probes speak plain http to the process
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+if env.bool("BEHIND_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "img-src": [SELF, "data:"],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "form-action": [SELF],
+    }
+}
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+CSRF_FAILURE_VIEW = "api.fallbacks.csrf_failure"
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+
+# --- Logs ----------------------------------------------------------------------------------------
+
+LOGGING = configure_logs(level=env.one_of("LOG_LEVEL", default="INFO", known=logging.getLevelNamesMapping()))
