@@ -1,0 +1,178 @@
+"""Lists in an envelope: {"<plural>": […], "total": n, "page": p, "pageSize": s}.
+
+This module is named in settings and must import no views: DRF imports it while they are being made.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from django.core.cache import cache
+from django.core.exceptions import EmptyResultSet
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import ErrorDetail
+from rest_framework.pagination import BasePagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.problems import ParameterError
+
+DEFAULT_SIZE, MAX_SIZE = 10, 100
+MAX_PAGE = 10_000_000  # beyond any table; keeps the offset inside a bigint
+_TOTAL_LIVES = 5  # seconds; a total informs, it never guards an action
+_WHOLE = re.compile(r"[0-9]{1,40}")
+
+logger = structlog.get_logger("pressroom.pagination")
+
+
+class EnvelopePagination(BasePagination):
+    """`?page=1&pageSize=10`; the view names its list in `plural`. Past the end is an empty list."""
+
+    parameters: tuple[str, ...] = ("page", "pageSize")
+    plural = "items"
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self.plural = getattr(view, "plural", self.plural)
+        page = _number(request, "page", default=1, most=MAX_PAGE)
+        self.page: int | None = page
+        self.size = page_size(request)
+        start = (page - 1) * self.size
+        # one row more than asked for tells whether this is the end, and spares small tables the COUNT
+        found = list(ordered_to_the_end(queryset)[start : start + self.size + 1])
+        rows = found[: self.size]
+        known = start + len(rows)
+        if (rows and len(found) <= self.size) or (page == 1 and not rows):
+            self.total: int | None = known
+        else:
+            self.total = max(known if rows else 0, cached_total(queryset))
+        return rows
+
+    def get_paginated_response(self, data: Any) -> Response:
+        return Response({self.plural: data, "total": self.total, "page": self.page, "pageSize": self.size})
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        numbers = {"total": 0, "page": 1, "pageSize": 1}
+        return {
+            "type": "object",
+            "required": [self.plural, *numbers],
+            "properties": {self.plural: schema}
+            | {name: {"type": "integer", "minimum": least} for name, least in numbers.items()},
+        }
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        size_note = f"At most {MAX_SIZE}; more is cut to it, and the answer says so."
+        return [
+            _parameter("page", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 1}),
+            _parameter("pageSize", {"type": "integer", "minimum": 1, "default": DEFAULT_SIZE}, size_note),
+        ]
+
+
+class LogPagination(EnvelopePagination):
+    """Newest first by id; with `?cursor=` (empty to begin) as deep as wished, and `total` null.
+
+    Only for append-only rows: the cursor is the last id that was shown.
+    """
+
+    parameters = ("page", "pageSize", "cursor")
+
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
+        self.next_cursor: str | None = None
+        newest_first = queryset.order_by("-pk")
+        if "cursor" not in request.query_params:
+            return super().paginate_queryset(newest_first, request, view)
+        if "page" in request.query_params:
+            raise _refused("page", _("A page and a cursor exclude each other."))
+        self.plural = getattr(view, "plural", self.plural)
+        self.page, self.total, self.size = None, None, page_size(request)
+        if request.query_params["cursor"]:
+            newest_first = newest_first.filter(pk__lt=_number(request, "cursor", default=1, most=2**63 - 1))
+        found = list(newest_first[: self.size + 1])
+        if len(found) > self.size:
+            last = found[self.size - 1]
+            self.next_cursor = str(last["id"] if isinstance(last, dict) else last.pk)
+        return found[: self.size]
+
+    def get_paginated_response(self, data: Any) -> Response:
+        response = super().get_paginated_response(data)
+        response.data["nextCursor"] = self.next_cursor
+        return response
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        envelope = super().get_paginated_response_schema(schema)
+        for name in ("total", "page"):
+            envelope["properties"][name] = {"type": ["integer", "null"]}
+        envelope["properties"]["nextCursor"] = {"type": ["string", "null"]}
+        envelope["required"].append("nextCursor")
+        return envelope
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        note = "Empty for the newest rows, then nextCursor of the answer before; excludes page."
+        return [
+            *super().get_schema_operation_parameters(view),
+            _parameter("cursor", {"type": "string"}, note),
+        ]
+
+
+def page_size(request: Request) -> int:
+    """`?pageSize=`, cut to the most we give."""
+    return min(_number(request, "pageSize", default=DEFAULT_SIZE, most=None), MAX_SIZE)
+
+
+def ordered_to_the_end(queryset: QuerySet) -> QuerySet:
+    """The same order with the primary key last: two rows that tie must not swap between two pages."""
+    query = queryset.query
+    ordering: Any = query.order_by or (query.get_meta().ordering if query.default_ordering else ())
+    key = query.get_meta().pk.name
+    if ordering and ordering[-1] in ("pk", "-pk", key, f"-{key}"):
+        return queryset
+    return queryset.order_by(*ordering, "pk")
+
+
+def cached_total(queryset: QuerySet) -> int:
+    """COUNT of the filtered rows, up to 5 s old; a cache that is down only makes it slower."""
+    unordered = queryset.order_by()
+    try:
+        sql, parameters = unordered.query.sql_with_params()
+    except EmptyResultSet:
+        return 0
+    digest = hashlib.sha256(f"{sql}{parameters!r}".encode("utf-8", "replace")).hexdigest()
+    key = f"api-total:{digest}"
+    total = _ask_cache(lambda: cache.get(key))
+    if total is None:
+        total = unordered.count()
+        _ask_cache(lambda: cache.set(key, total, _TOTAL_LIVES))
+    return total
+
+
+def _ask_cache(question: Callable[[], Any]) -> Any:
+    try:
+        return question()
+    except Exception as error:  # every backend has errors of its own; none may break a read
+        logger.warning("cache unavailable, counting instead", error=str(error))
+        return None
+
+
+def _number(request: Request, name: str, *, default: int, most: int | None) -> int:
+    """A positive whole number from the query; `most` None sets no limit of its own."""
+    given = request.query_params.getlist(name)
+    if not given:
+        return default
+    if len(given) > 1:
+        raise _refused(name, _("Give it only once."))
+    if not _WHOLE.fullmatch(given[0]) or int(given[0]) < 1:
+        raise _refused(name, _("It must be a whole number from 1 on."))
+    if most is not None and int(given[0]) > most:
+        raise _refused(name, _("It may be at most %d.") % most)
+    return int(given[0])
+
+
+def _refused(name: str, message: str) -> ParameterError:
+    return ParameterError({name: [ErrorDetail(message, code="invalid")]})
+
+
+def _parameter(name: str, schema: dict[str, Any], note: str = "") -> dict[str, Any]:
+    parameter: dict[str, Any] = {"name": name, "in": "query", "required": False, "schema": schema}
+    return parameter | ({"description": note} if note else {})
