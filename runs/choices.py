@@ -1,0 +1,52 @@
+"""The words a run speaks in."""
+
+from dataclasses import dataclass
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class RunStatus(TextChoices):
+    """The five statuses of a run whose document fixes no other words."""
+
+    PENDING = "pending", _("Pending")
+    RUNNING = "running", _("Running")
+    COMPLETED = "completed", _("Completed")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+class RunError(TextChoices):
+    """Why any run may fail; a domain adds its own slugs beside these."""
+
+    WORKER_LOST = "worker-lost", _("The worker died too often without making progress")
+    INTERNAL_ERROR = "internal-error", _("An unexpected error, recorded in the log")
+    SUPERSEDED = "superseded", _("A newer run took over")
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """Which of a model's status words mean what to the lifecycle."""
+
+    queued: str = RunStatus.PENDING
+    running: str = RunStatus.RUNNING
+    completed: str = RunStatus.COMPLETED
+    failed: str = RunStatus.FAILED
+    cancelled: str = RunStatus.CANCELLED
+    more_active: tuple[str, ...] = ()
+    more_final: tuple[str, ...] = ()
+
+    @property
+    def active(self) -> tuple[str, ...]:
+        """Statuses in which a worker holds the run."""
+        return (self.running, *self.more_active)
+
+    @property
+    def open(self) -> tuple[str, ...]:
+        """Statuses in which the run still has work to do."""
+        return (self.queued, *self.active)
+
+    @property
+    def final(self) -> tuple[str, ...]:
+        """Statuses a run never leaves."""
+        return (self.completed, self.failed, self.cancelled, *self.more_final)

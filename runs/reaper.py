@@ -1,0 +1,52 @@
+"""Finds runs that nobody looks after, rings for them again and ends the hopeless."""
+
+import structlog
+from django.apps import apps
+from django.conf import settings
+from django.db import transaction
+
+from runs.choices import RunError
+from runs.models import Run
+from runs.services import send
+
+logger = structlog.get_logger(__name__)
+
+
+def run_models() -> list[type[Run]]:
+    """Every concrete kind of run in the project."""
+    return [model for model in apps.get_models() if issubclass(model, Run)]
+
+
+def reap() -> dict[str, int]:
+    """One round over all kinds of runs; how many were failed, requeued and rung for.
+
+    Safe to run at any time and in several places at once: rows locked by others are skipped.
+    """
+    counts = {"failed": 0, "requeued": 0, "rung": 0}
+    for model in run_models():
+        with transaction.atomic():
+            failed = model.objects.fail_exhausted(error=RunError.WORKER_LOST)
+            requeued = model.objects.requeue_expired()
+        counts["failed"] += len(failed)
+        counts["requeued"] += len(requeued)
+        counts["rung"] += ring_forgotten(model)
+        for pk in failed:
+            logger.error("run.worker_lost", run_kind=model._meta.label_lower, run_id=pk)
+        for pk in requeued:
+            logger.warning("run.requeued", run_kind=model._meta.label_lower, run_id=pk)
+    return counts
+
+
+def ring_forgotten(model: type[Run], *, limit: int = 100) -> int:
+    """Ring for due runs without a fresh message; how many messages were sent.
+
+    A message in a long queue is not forgotten: only after four rounds is another sent, and a
+    doubled message does no harm.
+    """
+    forgotten = model.objects.forgotten(older_than=4 * settings.REAPER_SECONDS).order_by("pk")[:limit]
+    sent = 0
+    for run in forgotten:
+        if not send(run):
+            break  # the broker is down for the others too
+        sent += 1
+    return sent

@@ -1,0 +1,50 @@
+"""What people and machines want of a run: have it looked at, cancelled, taken over."""
+
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.utils.translation import gettext as _
+from kombu.exceptions import OperationalError as BrokerDown
+
+from access.services import record
+from config.celery import app as celery
+from runs.choices import RunError
+from runs.errors import Conflict
+from runs.models import Run
+
+logger = structlog.get_logger(__name__)
+
+
+def ring(run: Run) -> None:
+    """After commit, tell a worker to look at this run. A broker that is down costs nothing but time:
+    the reaper rings again."""
+    transaction.on_commit(lambda: send(run), robust=True)
+
+
+def send(run: Run) -> bool:
+    """Send the doorbell message now; False when the broker is down."""
+    try:
+        celery.send_task(run.TASK, [run.pk], queue=run.QUEUE)
+    except (BrokerDown, OSError) as error:
+        logger.warning("ring.failed", run_kind=run._meta.label_lower, run_id=run.pk, reason=str(error))
+        return False
+    type(run).objects.ring_done(run.pk)
+    return True
+
+
+def cancel(run: Run, *, actor: Any) -> None:
+    """End an open run; its worker stops at its next fence. Raises Conflict when it has ended already."""
+    with transaction.atomic():
+        if not type(run).objects.cancel(run.pk):
+            raise Conflict("run-finished", _("This run has already ended."))
+        record(actor=actor, action=f"{run._meta.model_name}.cancelled", target=run, before={"status": run.status})
+
+
+def take_over_expired(runs: Any, *, successor: Run | None = None) -> int:
+    """Fail what dead workers of `runs` still hold, in favour of `successor`; how many."""
+    return runs.expired().update(
+        **runs._final_values(runs.model.STATUSES.failed),
+        error=RunError.SUPERSEDED,
+        superseded_by=successor,
+    )

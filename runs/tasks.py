@@ -1,0 +1,11 @@
+"""Doors for beat."""
+
+from celery import shared_task
+
+from runs import reaper
+
+
+@shared_task(name="runs.reap")
+def reap() -> None:
+    """One round of the reaper."""
+    reaper.reap()
