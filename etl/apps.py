@@ -1,0 +1,32 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+from runs.schedules import Schedule
+
+
+class EtlConfig(AppConfig):
+    name = "etl"
+    verbose_name = _("Products and documents")
+
+    api_urls = "etl.api.urls"
+    home = "etl.home.home"
+    sample = "etl.sample.load"
+    role_permissions = {
+        "operator": ["etl.run_product_sync", "etl.retry_rejectedrow"],
+        "administrator": ["etl.rewind_watermark"],
+    }
+    schedules = [
+        Schedule(
+            name="Product sync",
+            task="etl.tasks.run_product_sync",
+            every_seconds=600,
+            queue="etl",
+            expires=600,
+        )
+    ]
+
+    def ready(self) -> None:
+        from api.problems import register
+        from etl.products.source import SourceUnusable
+
+        register(SourceUnusable, status=409)

@@ -1,0 +1,191 @@
+"""What to do with each row of a page: decided in memory, before anything is written."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from typing import NamedTuple
+
+from django.conf import settings
+
+from etl.products.choices import Phase
+from etl.products.models import RejectedRow
+from etl.products.normalise import NormalisedProduct, RawProduct, RowRejected, normalise
+from etl.products.pages import Page
+from etl.products.positions import Position
+from etl.products.source import LocalSource, SourceRow, Stored
+
+Key = tuple[str, str]
+
+
+@dataclass
+class Counts:
+    """What became of the rows read; `read` is always the sum of the others."""
+
+    read: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    superseded: int = 0
+    rejected: int = 0
+
+    def add(self, other: Counts) -> None:
+        """Count another page in."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+    def as_dict(self) -> dict[str, int]:
+        """By name, in the order of declaration."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+
+class Accepted(NamedTuple):
+    """A good row: its product, where it stands in the source, what we have under its key."""
+
+    raw: RawProduct
+    product: NormalisedProduct
+    position: Position
+    stored: Stored | None
+
+    @property
+    def key(self) -> Key:
+        """What makes it one product."""
+        return self.product.brand_code, self.product.sku
+
+    @property
+    def is_respelled(self) -> bool:
+        """Whether the source writes the key differently, so that `stored` is still to be found."""
+        return self.product.brand_code != self.raw.brand or self.product.sku != self.raw.sku
+
+
+class Refused(NamedTuple):
+    """A bad row and why."""
+
+    raw: RawProduct
+    why: RowRejected
+
+
+@dataclass
+class Decision:
+    """The outcome for one page: only `writes` and `refused` cause any write."""
+
+    counts: Counts = field(default_factory=Counts)
+    writes: list[Accepted] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    good_ids: list[int] = field(default_factory=list)
+
+    def take_back(self, accepted: Accepted) -> None:
+        """Uncount a write that will not happen."""
+        if accepted.stored is None:
+            self.counts.created -= 1
+        else:
+            self.counts.updated -= 1
+
+
+def settle(page: Page, source: LocalSource, *, overlay: dict[Key, Stored] | None = None) -> Decision:
+    """Decide a page as read from this source; see decide()."""
+    with collector_paused():
+        decision = decide(page.rows, look_up=source.stored, overlay=overlay)
+    if page.cursor.phase == Phase.REJECTS:
+        supersede(decision, lambda accepted: _has_newer_good_row(accepted, source, decision))
+    return decision
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Garbage is found by reference counts only.
+
+    A page is ten thousands of JSON containers and not one cycle; going over them and everything else in
+    memory again and again takes the collector a fifth of a page's time.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def decide(
+    rows: list[SourceRow],
+    *,
+    look_up: Callable[[Iterable[Key]], dict[Key, Stored]],
+    overlay: dict[Key, Stored] | None = None,
+) -> Decision:
+    """Sort a page's rows, given in cursor order, into what to write, to refuse and to leave alone.
+
+    `look_up` finds stored products by normalised key, for rows whose key is written differently in the
+    source. `overlay` goes before what is stored: a dry run remembers there what it would have written.
+    """
+    decision = Decision(Counts(read=len(rows)))
+    newest: dict[Key, Accepted] = {}
+    for accepted in _accept(rows, decision):
+        # the newest of several rows of one key wins; a page is in cursor order, so that is the last
+        decision.counts.superseded += accepted.key in newest
+        newest[accepted.key] = accepted
+    for accepted in _with_stored(list(newest.values()), look_up, overlay or {}):
+        _judge(accepted, decision)
+    return decision
+
+
+def supersede(decision: Decision, is_outdated: Callable[[Accepted], bool]) -> None:
+    """Take back writes of rows that were read out of order and are older than another good row."""
+    kept = []
+    for accepted in decision.writes:
+        if not is_outdated(accepted):
+            kept.append(accepted)
+            continue
+        decision.counts.superseded += 1
+        decision.take_back(accepted)
+    decision.writes = kept
+
+
+def _has_newer_good_row(accepted: Accepted, source: LocalSource, decision: Decision) -> bool:
+    """Whether the source has a later row of this product that was not rejected itself."""
+    newer = source.newer_rows(*accepted.key, than=accepted.position)
+    still_bad = RejectedRow.objects.unresolved().filter(source=source.table, src_id__in=newer)
+    return still_bad.exclude(src_id__in=decision.good_ids).count() < len(newer)
+
+
+def _accept(rows: list[SourceRow], decision: Decision) -> Iterable[Accepted]:
+    """The rows that normalise; the others are noted as refused."""
+    for raw, stored in rows:
+        try:
+            product = normalise(raw, settings.ETL_MAX_ROW_BYTES)
+        except RowRejected as why:
+            decision.refused.append(Refused(raw, why))
+            decision.counts.rejected += 1
+            continue
+        decision.good_ids.append(raw.src_id)
+        assert raw.src_updated_at is not None, "a row without a timestamp does not normalise"
+        accepted = Accepted(raw, product, Position(raw.src_updated_at, raw.src_id), stored)
+        # what was found under the key as written is another product's
+        yield accepted._replace(stored=None) if accepted.is_respelled else accepted
+
+
+def _with_stored(
+    accepted: list[Accepted], look_up: Callable[[Iterable[Key]], dict[Key, Stored]], overlay: dict[Key, Stored]
+) -> list[Accepted]:
+    """The same rows with what is stored under their normalised key."""
+    # under a key as written in the source the page's own join has looked already
+    unknown = [each.key for each in accepted if each.is_respelled and each.key not in overlay]
+    found = (look_up(unknown) if unknown else {}) | overlay
+    return [each._replace(stored=found.get(each.key, each.stored)) for each in accepted]
+
+
+def _judge(accepted: Accepted, decision: Decision) -> None:
+    """Compare one row with what is stored and count it."""
+    stored = accepted.stored
+    if stored is None:
+        decision.counts.created += 1
+        decision.writes.append(accepted)
+    elif stored.is_newer_than(accepted.position):
+        decision.counts.superseded += 1
+    elif stored.data_version == accepted.product.data_version and not stored.is_deleted:
+        decision.counts.unchanged += 1
+    else:
+        decision.counts.updated += 1
+        decision.writes.append(accepted)

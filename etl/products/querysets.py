@@ -1,0 +1,81 @@
+"""Questions about products, their changes, rejects and the watermark."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from etl.products.positions import Position
+from runs.querysets import ClockTimestamp, RunQuerySet
+
+
+class ProductQuerySet(models.QuerySet):
+    """Products as the source last told them."""
+
+    def listed(self) -> ProductQuerySet:
+        """What the source still has."""
+        return self.filter(is_deleted=False)
+
+
+class ProductChangeQuerySet(models.QuerySet):
+    """The append-only log of real changes."""
+
+    def of(self, product_id: int) -> ProductChangeQuerySet:
+        """The history of one product, newest first."""
+        return self.filter(product_id=product_id).order_by("-id")
+
+
+class ProductSyncRunQuerySet(RunQuerySet):
+    """Runs of product sync."""
+
+    def of_source(self, source: str) -> ProductSyncRunQuerySet:
+        """Runs that read this source and write (a dry run writes nothing and waits for nobody)."""
+        return self.filter(source=source, dry_run=False)
+
+
+class RejectedRowQuerySet(models.QuerySet):
+    """Source rows that could not be taken over."""
+
+    def unresolved(self) -> RejectedRowQuerySet:
+        """Still waiting to be mended."""
+        return self.filter(resolved_at=None)
+
+    def to_retry(self, source: str, *, after_id: int, limit: int) -> list[int]:
+        """Source ids of unresolved rows beyond `after_id`, in order."""
+        waiting = self.unresolved().filter(source=source, src_id__gt=after_id)
+        return list(waiting.order_by("src_id").values_list("src_id", flat=True)[:limit])
+
+    def resolve(self, source: str, src_ids: list[int], *, resolution: str, run_id: int | None) -> int:
+        """Close the unresolved rows of these source ids; how many there were."""
+        return (
+            self.unresolved()
+            .filter(source=source, src_id__in=src_ids)
+            .update(resolved_at=ClockTimestamp(), resolution=resolution, resolved_by_run_id=run_id)
+        )
+
+
+class WatermarkQuerySet(models.QuerySet):
+    """How far each source has been read."""
+
+    def position_of(self, table_name: str) -> Position | None:
+        """The watermark of a source; None when it was never read."""
+        row = self.filter(table_name=table_name).values_list("last_processed_at", "last_processed_id").first()
+        return Position(*row) if row else None
+
+    def move(self, table_name: str, *, expected: Position | None, to: Position) -> bool:
+        """Compare-and-set from `expected` (None: never read) to `to`.
+
+        False when the stored watermark is another one, so two writers can never both win.
+        """
+        if expected is None:
+            _row, created = self.get_or_create(
+                table_name=table_name, defaults={"last_processed_at": to.at, "last_processed_id": to.id}
+            )
+            return created
+        at_expected = Q(last_processed_at=expected.at, last_processed_id=expected.id)
+        return (
+            self.filter(at_expected, table_name=table_name).update(
+                last_processed_at=to.at, last_processed_id=to.id, updated_at=ClockTimestamp()
+            )
+            == 1
+        )
