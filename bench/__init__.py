@@ -1,0 +1,1 @@
+"""Benchmarks that judge ratios: `python -m bench` (docs/benchmarks.md)."""
