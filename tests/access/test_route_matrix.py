@@ -1,0 +1,112 @@
+"""Who may call what: every route × method × caller of the API, against one table written by hand.
+
+A route that is not in the table fails the test: add its row, and think about who may.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+
+CALLERS = ("anonymous", "stranger", "viewer", "operator", "administrator", "read-only token")
+
+# Per route and method, the answer to each caller, in the order of CALLERS. The read-only token is an
+# administrator's. "·" stands for: came in (whatever the view then said of an empty request).
+ANYBODY_SIGNED_IN = "401 ·   ·   ·   ·   ·"
+READERS = "401 403 ·   ·   ·   ·"
+OPERATORS = "401 403 403 ·   ·   403"
+ROUTES: dict[str, dict[str, str]] = {
+    "schema": {"GET": ANYBODY_SIGNED_IN},
+    "me": {"GET": ANYBODY_SIGNED_IN},
+    "etl/^product-changes$": {"GET": READERS},
+    "etl/^product-runs$": {"GET": READERS, "POST": OPERATORS},
+    "etl/^product-runs/(?P<pk>[0-9]+)$": {"GET": READERS},
+    "etl/^product-runs/(?P<pk>[0-9]+)/cancel$": {"POST": OPERATORS},
+    "etl/^products$": {"GET": READERS},
+    "etl/^products/(?P<pk>[0-9]+)$": {"GET": READERS},
+    "etl/^rejected-rows$": {"GET": READERS},
+    "etl/^rejected-rows/(?P<pk>[0-9]+)$": {"GET": READERS},
+    "etl/^rejected-rows/(?P<pk>[0-9]+)/retry$": {"POST": OPERATORS},
+    "etl/watermark": {"GET": READERS},
+}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+CLOSED = (401, 403)
+
+
+def all_routes(resolver: Any = None, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for entry in (resolver or get_resolver()).url_patterns:
+        path = prefix + str(entry.pattern)
+        if isinstance(entry, URLResolver):
+            yield from all_routes(entry, path)
+        elif isinstance(entry, URLPattern):
+            yield path, entry
+
+
+def api_routes() -> dict[str, Any]:
+    """Every route below /api/v1/, without the one that catches what is unknown."""
+    return {
+        path.removeprefix("api/v1/"): entry
+        for path, entry in all_routes()
+        if path.startswith("api/v1/") and entry.name != "unknown"
+    }
+
+
+def served_methods(entry: Any) -> set[str]:
+    view = entry.callback
+    actions = getattr(view, "actions", None) or {
+        name: name for name in view.cls.http_method_names if hasattr(view.cls, name)
+    }
+    return {name.upper() for name in actions} & set(METHODS)
+
+
+def test_the_table_knows_every_route_and_method():
+    written = {(route, method) for route, methods in ROUTES.items() for method in methods}
+    served = {(route, method) for route, entry in api_routes().items() for method in served_methods(entry)}
+    assert written == served
+
+
+def test_both_mounts_serve_the_same_views():
+    below_api = {
+        path.removeprefix("api/"): entry.callback
+        for path, entry in all_routes()
+        if path.startswith("api/") and not path.startswith("api/v1/")
+    }
+    for route, entry in api_routes().items():
+        assert below_api[route] is entry.callback
+
+
+def concrete(route: str) -> str:
+    """A URL for the route, with ids nobody has; 404 then means that the caller came in."""
+    import re
+
+    path = re.sub(r"\(\?P<\w+>[^)]*\)|<(?:\w+:)?\w+>", "999999999", route)
+    return "/api/v1/" + path.replace("^", "").replace("$", "").replace("\\Z", "")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", sorted(ROUTES))
+def test_each_caller_gets_just_as_far_as_the_table_says(route, client_of, stranger, viewer, operator, administrator):
+    clients = {
+        "anonymous": client_of(None),
+        "stranger": client_of(stranger),
+        "viewer": client_of(viewer),
+        "operator": client_of(operator),
+        "administrator": client_of(administrator),
+        "read-only token": client_of(administrator, read_only=True),
+    }
+    for method, expected in ROUTES[route].items():
+        for caller, wanted in zip(CALLERS, expected.split(), strict=True):
+            answer = clients[caller].generic(method, concrete(route), b"{}", content_type="application/json")
+            got = str(answer.status_code) if answer.status_code in CLOSED else "·"
+            assert got == wanted, f"{caller}: {method} {route} answered {answer.status_code}"
+            assert answer.status_code < 500
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("route", sorted(ROUTES))
+def test_a_method_that_is_not_served_is_refused_to_everybody(route, client_of, administrator):
+    for method in set(METHODS) - set(ROUTES[route]):
+        for client, status in ((client_of(administrator), 405), (client_of(None), 401)):
+            answer = client.generic(method, concrete(route), b"{}", content_type="application/json")
+            assert answer.status_code == status

@@ -1,0 +1,86 @@
+"""The small cast of all tests, and how they come in: viewer, operator, administrator, stranger."""
+
+import os
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import hypothesis
+import pytest
+from django.contrib.auth.models import Group, User
+from rest_framework.test import APIClient
+
+from access.services import create_token
+
+EXAMPLES = {"short": 20, "ci": 100, "full": 500}
+for _length, _examples in EXAMPLES.items():
+    hypothesis.settings.register_profile(_length, max_examples=_examples, deadline=None)
+hypothesis.settings.load_profile(os.environ.get("FAULTS", "short"))
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(settings: Any) -> None:
+    """Nothing cached by another test is seen; clearing would flush the whole Redis, queues included."""
+    cache = settings.CACHES["default"]
+    settings.CACHES = {"default": {**cache, "KEY_PREFIX": f"test-{uuid4().hex}"}}
+
+
+def make_user(name: str, *, role: str | None = None, **kwargs: Any) -> User:
+    """A user of one role; staff, so that admin screens open as far as the role allows."""
+    user = User.objects.create_user(name, **{"is_staff": True, **kwargs})
+    if role:
+        user.groups.add(Group.objects.get(name=role))
+    return user
+
+
+@pytest.fixture
+def viewer(db: None) -> User:
+    """May read."""
+    return make_user("viewer", role="viewer")
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    """May also run things."""
+    return make_user("operator", role="operator")
+
+
+@pytest.fixture
+def administrator(db: None) -> User:
+    """May also reset, repair, and manage users and tokens."""
+    return make_user("administrator", role="administrator")
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    """Signs in, and has no role."""
+    return make_user("stranger")
+
+
+@pytest.fixture
+def client_of() -> Callable[..., APIClient]:
+    """`client_of(user)`: an API client with that user's token; `read_only=True` for one that only reads.
+
+    `client_of(None)` is anonymous. JSON in, JSON out.
+    """
+
+    def make(user: User | None, *, read_only: bool = False) -> APIClient:
+        client = APIClient(raise_request_exception=False)
+        if user is not None:
+            _token, plaintext = create_token(user, read_only=read_only)
+            client.credentials(HTTP_AUTHORIZATION=f"Bearer {plaintext}")
+        client.default_format = "json"
+        return client
+
+    return make
+
+
+@pytest.fixture
+def desk_of(client: Any) -> Callable[[User], Any]:
+    """`desk_of(user)`: a browser-like client signed in to the admin."""
+
+    def make(user: User) -> Any:
+        client.force_login(user)
+        return client
+
+    return make
