@@ -13,12 +13,25 @@ class ChangeType(TextChoices):
     RESTORE = "RESTORE", _("Restored")
 
 
+class Mode(TextChoices):
+    """What a run is for. Every mode but REPLAY moves over everything it is about."""
+
+    SYNC = "sync", _("Sync")
+    FULL = "full", _("Full compare")
+    REPLAY = "replay", _("Replay")
+    REHASH = "rehash", _("Rehash")
+
+
 class Phase(TextChoices):
-    """What a run is reading, in this order."""
+    """What a run is reading, in this order; which of them it goes through depends on its mode."""
 
     REJECTS = "rejects", _("Rejected rows once more")
     UNTIMED = "untimed", _("Rows without a timestamp")
     PAGES = "pages", _("Pages of the source")
+    KEYS = "keys", _("Rows of the keys asked for")
+    COMPARE = "compare", _("Keys of the source against the products")
+    DELETES = "deletes", _("Products gone from the source")
+    REHASH = "rehash", _("Versions of the products")
     DONE = "done", _("Everything read")
 
 
@@ -35,6 +48,7 @@ class SyncError(TextChoices):
     WATERMARK_MOVED = "watermark-moved", _("Someone else moved the watermark")
     TOO_MANY_REJECTS = "too-many-rejects", _("More rows were rejected than allowed")
     SOURCE_UNUSABLE = "source-unusable", _("The source cannot be read")
+    TOO_MANY_DELETES = "too-many-deletes", _("More of the listed products would be deleted than allowed")
 
 
 class RejectReason(TextChoices):

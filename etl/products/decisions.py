@@ -10,10 +10,8 @@ from typing import NamedTuple
 
 from django.conf import settings
 
-from etl.products.choices import Phase
-from etl.products.models import RejectedRow
 from etl.products.normalise import NormalisedProduct, RawProduct, RowRejected, normalise
-from etl.products.pages import Page
+from etl.products.pages import REJECTS_PER_PAGE, Page
 from etl.products.positions import Position
 from etl.products.source import LocalSource, SameRow, SourceRow, Stored
 
@@ -90,8 +88,9 @@ def settle(page: Page, source: LocalSource, *, overlay: dict[Key, Stored] | None
     """Decide a page as read from this source; see decide()."""
     with collector_paused():
         decision = decide(page.rows, look_up=source.stored, overlay=overlay)
-    if page.cursor.phase == Phase.REJECTS:
-        supersede(decision, lambda accepted: _has_newer_good_row(accepted, source, decision))
+    if not page.in_order and decision.writes:
+        outdated = with_newer_good_row(decision.writes, source)
+        supersede(decision, lambda accepted: accepted.key in outdated)
     return decision
 
 
@@ -157,11 +156,29 @@ def supersede(decision: Decision, is_outdated: Callable[[Accepted], bool]) -> No
     decision.writes = kept
 
 
-def _has_newer_good_row(accepted: Accepted, source: LocalSource, decision: Decision) -> bool:
-    """Whether the source has a later row of this product that was not rejected itself."""
-    newer = source.newer_rows(*accepted.key, than=accepted.position)
-    still_bad = RejectedRow.objects.unresolved().filter(source=source.table, src_id__in=newer)
-    return still_bad.exclude(src_id__in=decision.good_ids).count() < len(newer)
+def with_newer_good_row(writes: list[Accepted], source: LocalSource) -> set[Key]:
+    """The products of which the source has a later row that normalises.
+
+    One scan of the source finds the later rows of all of them (LocalSource.newer_rows). These are then
+    read, the newest of each product first, until a good one is found.
+    """
+    newer = source.newer_rows({each.key: each.position for each in writes})
+    outdated: set[Key] = set()
+    while candidates := {ids.pop(0): key for key, ids in newer.items() if ids and key not in outdated}:
+        ids = list(candidates)
+        for start in range(0, len(ids), REJECTS_PER_PAGE):
+            for row in source.rows(ids[start : start + REJECTS_PER_PAGE]):
+                if _is_good(row.raw):
+                    outdated.add(candidates[row.raw.src_id])
+    return outdated
+
+
+def _is_good(raw: RawProduct) -> bool:
+    try:
+        normalise(raw, settings.ETL_MAX_ROW_BYTES)
+    except RowRejected:
+        return False
+    return True
 
 
 def _accepted(row: SourceRow, decision: Decision) -> Accepted | None:

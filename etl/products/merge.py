@@ -65,7 +65,7 @@ MERGE = f"""
                src_id = excluded.src_id, source_fingerprint = excluded.source_fingerprint,
                is_deleted = false, updated_at = clock_timestamp()
          WHERE (p.data_version <> excluded.data_version OR p.is_deleted)
-           AND (p.src_updated_at IS NULL OR p.src_id IS NULL
+           AND (p.is_deleted OR p.src_updated_at IS NULL OR p.src_id IS NULL
                 OR (p.src_updated_at, p.src_id) <= (excluded.src_updated_at, excluded.src_id))
         RETURNING p.id, p.brand_code, p.sku
     ), logged AS (

@@ -10,7 +10,7 @@ from django.db.models import Func, Q
 from django.utils.translation import gettext_lazy as _
 
 from api.codec import ExactJSONField
-from etl.products.choices import ChangeType, Phase, RejectReason, Resolution, SyncError
+from etl.products.choices import ChangeType, Mode, Phase, RejectReason, Resolution, SyncError
 from etl.products.positions import BEFORE_EVERY_ID, Cursor, Position
 from etl.products.querysets import (
     ProductChangeQuerySet,
@@ -21,6 +21,8 @@ from etl.products.querysets import (
 )
 from runs.models import Run, open_index, run_constraints
 from runs.querysets import ClockTimestamp
+
+EMPTY_LIST = models.Value([], output_field=ExactJSONField())
 
 
 class StagingProduct(models.Model):
@@ -178,8 +180,13 @@ class Watermark(models.Model):
         return self.table_name
 
 
+# what `max_batches` counts: if retried rejects did, a long list of them would keep a run with few batches
+# from ever reading on
+COUNTED_PHASES = (Phase.PAGES, Phase.KEYS)
+
+
 class ProductSyncRun(Run):
-    """One reading of the source. Statuses and transitions are those of runs.models.Run.
+    """One piece of work on the products. Statuses and transitions are those of runs.models.Run.
 
     A run reads in phases (Phase); `phase`, `cursor_at` and `cursor_id` say how far, and move in the
     same transaction as what was read, so a run that is killed goes on exactly there.
@@ -198,6 +205,17 @@ class ProductSyncRun(Run):
     lookback = models.DurationField(_("look-back"), default=timedelta(minutes=5))
     max_batches = models.PositiveIntegerField(_("batches at most"), null=True, blank=True)
     max_rejects = models.PositiveIntegerField(_("rejects at most"), null=True, blank=True)
+    mode = models.CharField(_("mode"), max_length=8, choices=Mode, default=Mode.SYNC, db_default=Mode.SYNC)
+    since = models.DateTimeField(_("rows changed since"), null=True, blank=True)
+    until = models.DateTimeField(_("rows changed until"), null=True, blank=True)
+    keys = ExactJSONField(
+        _("keys"),
+        default=list,
+        db_default=EMPTY_LIST,
+        blank=True,
+        help_text=_("[brand, SKU] of the products to read; empty for all."),
+    )
+    max_delete_percent = models.PositiveSmallIntegerField(_("percent deleted at most"), default=10, db_default=10)
 
     read_until = models.DateTimeField(_("reads rows up to"), null=True, editable=False)
     rows_expected = models.PositiveBigIntegerField(_("rows expected"), null=True, editable=False)
@@ -222,6 +240,8 @@ class ProductSyncRun(Run):
     watermark_after_at = models.DateTimeField(_("watermark after"), null=True, editable=False)
     watermark_after_id = models.BigIntegerField(_("watermark row after"), null=True, editable=False)
     differences = ExactJSONField(_("first differences"), default=list, blank=True, help_text=_("Of a dry run."))
+    keys_not_found = models.PositiveIntegerField(_("keys not found"), default=0, db_default=0)
+    first_keys_not_found = ExactJSONField(_("first keys not found"), default=list, db_default=EMPTY_LIST, blank=True)
 
     objects = ProductSyncRunQuerySet.as_manager()  # type: ignore[misc]
 
@@ -255,6 +275,28 @@ class ProductSyncRun(Run):
                 name="product_sync_batch_has_a_row",
                 violation_error_message=_("A batch has at least one row."),
             ),
+            models.CheckConstraint(
+                condition=Q(mode__in=Mode.values),
+                name="product_sync_mode_is_known",
+                violation_error_message=_("This mode does not exist."),
+            ),
+            models.CheckConstraint(
+                # a replay of everything would be a sync that loses its watermark
+                condition=Q(mode=Mode.REPLAY) & ~Q(since=None, until=None, keys=EMPTY_LIST)
+                | ~Q(mode=Mode.REPLAY) & Q(since=None, until=None, keys=EMPTY_LIST),
+                name="product_sync_replay_says_of_what",
+                violation_error_message=_("A replay, and nothing else, says which rows to read."),
+            ),
+            models.CheckConstraint(
+                condition=Q(since=None) | Q(until=None) | Q(since__lte=models.F("until")),
+                name="product_sync_window_begins_before_it_ends",
+                violation_error_message=_("The end lies before the beginning."),
+            ),
+            models.CheckConstraint(
+                condition=Q(max_delete_percent__lte=100),
+                name="product_sync_deletes_at_most_all",
+                violation_error_message=_("A share lies between 0 and 100 percent."),
+            ),
         ]
 
     @property
@@ -277,9 +319,23 @@ class ProductSyncRun(Run):
         """The source's watermark as this run left it."""
         return position(self.watermark_after_at, self.watermark_after_id)
 
+    @property
+    def first_phase(self) -> Phase:
+        """Where a run of this mode begins."""
+        if self.mode == Mode.REHASH:
+            return Phase.REHASH
+        if self.mode == Mode.REPLAY:
+            return Phase.KEYS if self.keys else Phase.PAGES
+        return Phase.REJECTS
+
+    @property
+    def reads_to_the_end(self) -> bool:
+        """Whether what is left unread is what waits."""
+        return self.mode in (Mode.SYNC, Mode.FULL)
+
     def begin(self, *, watermark: Position | None, until: datetime) -> None:
         """Fix in memory where the run starts and what it reads up to."""
-        self.read_until = until
+        self.read_until = until if self.until is None else min(self.until, until)
         if watermark is not None:
             self.watermark_before_at, self.watermark_before_id = watermark
             self.watermark_after_at, self.watermark_after_id = watermark
@@ -290,10 +346,7 @@ class ProductSyncRun(Run):
         return {name: getattr(self, name) for name in names}
 
     def has_enough(self, pages: int) -> bool:
-        """Whether `pages` of the source are all that was asked for; retried rejects do not count.
-
-        If they did, a long list of rejects would keep a run with few batches from ever reading on.
-        """
+        """Whether `pages` of COUNTED_PHASES are all that was asked for."""
         return self.max_batches is not None and pages >= self.max_batches
 
     def progress_after(self, rows: int) -> int:
@@ -320,6 +373,7 @@ class ProductSyncBatch(models.Model):
     unchanged = models.PositiveIntegerField(_("unchanged"))
     superseded = models.PositiveIntegerField(_("superseded"))
     rejected = models.PositiveIntegerField(_("rejected"))
+    deleted = models.PositiveIntegerField(_("deleted"), default=0, db_default=0)
     seconds = models.FloatField(_("seconds"))
     cursor_at = models.DateTimeField(_("up to"), null=True)
     cursor_id = models.BigIntegerField(_("row"))

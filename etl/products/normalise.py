@@ -128,6 +128,17 @@ def normalise(raw: RawProduct, max_row_bytes: int = MAX_ROW_BYTES) -> Normalised
     )
 
 
+def readable_key(brand: Any, sku: Any) -> tuple[str, str] | None:
+    """The product a row is about, whatever else is wrong with the row; None when its key names none."""
+    try:
+        key = _key("brand_code", brand), _key("sku", sku)
+    except RowRejected:
+        return None
+    text = "".join(key)
+    # no product is stored under such a key
+    return None if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text) else key
+
+
 def _key(field: str, cell: Any) -> str:
     text = cells.read_text(field, cell)
     if not text:

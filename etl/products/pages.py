@@ -11,14 +11,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from etl.products.choices import Phase
-from etl.products.models import ProductSyncRun, RejectedRow
+from etl.products.models import RejectedRow
 from etl.products.positions import BEFORE_EVERY_ID, Cursor, Position
 from etl.products.source import LocalSource, SameRow, SourceRow
 
 # read by id, so not bounded in bytes: few enough that even rows of the largest size fit
 REJECTS_PER_PAGE = 100
-
-BEGINNING = Cursor(Phase.REJECTS, None, BEFORE_EVERY_ID)
 
 
 @dataclass(frozen=True)
@@ -28,24 +26,35 @@ class Page:
     rows: Sequence[SourceRow | SameRow]
     cursor: Cursor
     gone: list[int] = field(default_factory=list)  # rejected rows that the source no longer has
+    # whether this is part of reading the whole source in the cursor's order; of rows picked out of it, a
+    # later one of the same product may never be read
+    in_order: bool = False
 
     @property
     def watermark(self) -> Position | None:
         """How far the source is read once this page is dealt with; None outside the cursor's order."""
-        if self.cursor.phase != Phase.PAGES or self.cursor.at is None:
+        if not self.in_order or self.cursor.at is None:
             return None
         return Position(self.cursor.at, self.cursor.id)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One pass over a source: from `start` (None: the first row) up to `until`."""
+    """One pass over a source: from `start` (None: the first row) up to `until`.
+
+    `in_order` is False for a window of time, since later rows of its products are not read.
+    """
 
     source: LocalSource
     start: Position | None
     until: datetime
     batch_size: int
+    in_order: bool = True
     skip_same: bool = True
+
+    def expected_rows(self) -> int:
+        """How many rows there are to read, those rejected earlier left out."""
+        return self.source.count_between(self.start, self.until)
 
     def next_page(self, cursor: Cursor) -> Page | None:
         """The page beyond the cursor; None when everything is read."""
@@ -77,20 +86,14 @@ class Reading:
 
     def _timed(self, after: Position | None) -> Page | None:
         rows = self.source.page(after, self.until, self.batch_size, skip_same=self.skip_same)
-        return Page(rows, Cursor(Phase.PAGES, *position_of(rows[-1]))) if rows else None
+        if not rows:
+            return None
+        return Page(rows, Cursor(Phase.PAGES, *position_of(rows[-1])), in_order=self.in_order)
 
 
 def position_of(row: SourceRow | SameRow) -> tuple[datetime | None, int]:
     """Where a row stands in the source."""
     return row.position if isinstance(row, SameRow) else (row.raw.src_updated_at, row.raw.src_id)
-
-
-def reading_of(run: ProductSyncRun, source: LocalSource) -> Reading:
-    """What a run reads, once begin() has fixed it."""
-    assert run.read_until is not None, "begin() comes first"
-    start = start_position(run.started_from, resume=run.resume, lookback=run.lookback)
-    # a dry run has to compare with what it would have written itself, which the database does not know
-    return Reading(source, start, run.read_until, run.batch_size, skip_same=not run.dry_run)
 
 
 def start_position(watermark: Position | None, *, resume: bool, lookback: timedelta) -> Position | None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from django.db import models
+from collections.abc import Collection, Iterator
+
+from django.db import connections, models
 from django.db.models import Q
 
 from etl.products.positions import Position
 from runs.querysets import ClockTimestamp, RunQuerySet
+
+# the LIMIT cuts nothing: it tells the planner how few keys there are, who would else read all of products
+IDS_OF = """
+    SELECT p.id
+      FROM (SELECT * FROM unnest(%(brands)s::text[], %(skus)s::text[]) AS k (brand_code, sku) LIMIT %(rows)s) keys
+      JOIN products p USING (brand_code, sku)
+"""
 
 
 class ProductQuerySet(models.QuerySet):
@@ -15,6 +24,23 @@ class ProductQuerySet(models.QuerySet):
     def listed(self) -> ProductQuerySet:
         """What the source still has."""
         return self.filter(is_deleted=False)
+
+    def ids_of(self, keys: Collection[tuple[str, str]]) -> list[int]:
+        """Ids of the products with these normalised keys, deleted ones included."""
+        brands, skus = zip(*keys, strict=True) if keys else ((), ())
+        with connections[self.db].cursor() as cursor:
+            cursor.execute(IDS_OF, {"brands": list(brands), "skus": list(skus), "rows": len(brands)})
+            return [row[0] for row in cursor.fetchall()]
+
+    def id_pages(self, size: int = 10_000) -> Iterator[list[int]]:
+        """The ids of these in order, page by page."""
+        after = None
+        while page := list(self._beyond(after).order_by("pk").values_list("pk", flat=True)[:size]):
+            yield page
+            after = page[-1]
+
+    def _beyond(self, pk: int | None) -> ProductQuerySet:
+        return self if pk is None else self.filter(pk__gt=pk)
 
 
 class ProductChangeQuerySet(models.QuerySet):

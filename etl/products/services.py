@@ -12,13 +12,14 @@ from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
 from access.services import record
-from etl.products.choices import Phase
-from etl.products.decisions import settle
+from etl.products.choices import Mode, Phase
+from etl.products.decisions import Key, settle
 from etl.products.merge import ConcurrentWrite, write
 from etl.products.models import ProductSyncRun, RejectedRow, Watermark
 from etl.products.pages import Page
 from etl.products.positions import BEFORE_EVERY_ID, FIRST_MOMENT, Cursor
 from etl.products.source import configured_source
+from etl.products.wishes import refuse_contradictions
 from runs.choices import RunError
 from runs.errors import Conflict
 from runs.querysets import ClockTimestamp
@@ -26,6 +27,7 @@ from runs.services import ring, take_over_expired
 from runs.transactions import atomic_retried, retried
 
 RETRY_AT_MOST = 1000
+KEYS_AUDITED = 20
 
 
 @dataclass(frozen=True)
@@ -38,19 +40,37 @@ class SyncOptions:
     lookback: timedelta = timedelta(minutes=5)
     max_batches: int | None = None
     max_rejects: int | None = None
+    mode: Mode = Mode.SYNC
+    since: datetime | None = None
+    until: datetime | None = None
+    keys: tuple[Key, ...] = ()
+    max_delete_percent: int = 10
 
     def unsaved_run(self, **values: Any) -> ProductSyncRun:
         """A run with these options that exists in memory only."""
-        return ProductSyncRun(source=configured_source().table, **asdict(self), **values)
+        run = ProductSyncRun(source=configured_source().table, **self.as_fields(), **values)
+        run.phase = run.first_phase
+        return run
+
+    def as_fields(self) -> dict[str, Any]:
+        """What a run with these options stores."""
+        resume = self.resume and self.mode == Mode.SYNC
+        return asdict(self) | {"resume": resume, "keys": [list(key) for key in self.keys]}
+
+    def check(self) -> None:
+        """Raise ValidationError where options contradict each other, SourceUnusable where there is no source."""
+        refuse_contradictions(self)
+        if self.mode != Mode.REHASH:  # which reads only what is stored
+            configured_source().check()
 
 
 def request_sync(options: SyncOptions, *, actor: Any, requested_by: Any = None) -> ProductSyncRun:
     """Queue a product sync and ring for a worker.
 
     Raises Conflict ("run-active") while another run of the source is open, unless its worker is dead:
-    such a run is ended in favour of this one. Raises SourceUnusable when the source cannot be read.
+    such a run is ended in favour of this one. Raises as SyncOptions.check() does.
     """
-    configured_source().check()
+    options.check()
 
     def create() -> ProductSyncRun:
         run = _create(options, actor=actor, requested_by=requested_by)
@@ -65,13 +85,13 @@ def start_sync_here(options: SyncOptions, *, actor: Any) -> ProductSyncRun:
 
     Raises as request_sync() does. No bell is rung; the reaper would find the run should the caller die.
     """
-    configured_source().check()
+    options.check()
 
     def find_or_create() -> ProductSyncRun:
         waiting = ProductSyncRun.objects.of_source(configured_source().table).filter(
             Q(status=ProductSyncRun.STATUSES.queued)
             | Q(status=ProductSyncRun.STATUSES.running, lease_until__lt=ClockTimestamp()),
-            **asdict(options),
+            **options.as_fields(),
             attempt__lt=F("max_attempts"),
         )
         return waiting.first() or _create(options, actor=actor, dispatched_at=ClockTimestamp())
@@ -198,4 +218,5 @@ def rewind_watermark(to: datetime, *, reason: str, actor: Any) -> Watermark:
 
 
 def _as_audited(options: SyncOptions) -> dict[str, Any]:
-    return asdict(options) | {"lookback": options.lookback.total_seconds()}
+    keys = {"count": len(options.keys), "first": options.keys[:KEYS_AUDITED]}
+    return options.as_fields() | {"lookback": options.lookback.total_seconds(), "keys": keys}

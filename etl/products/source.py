@@ -6,7 +6,7 @@ numeric or boolean in the source without the normaliser noticing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -82,6 +82,35 @@ STORED = slice(RAW.stop, RAW.stop + 6)
 BRAND, SKU, ID, AT = 2, 3, 1, RAW.stop - 2
 NO_LIMIT = 2**62
 
+# what str.strip() removes
+WHITE_SPACE = (
+    "".join(
+        map(chr, [*range(0x09, 0x0E), *range(0x1C, 0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029])
+    )
+    + "\u202f\u205f\u3000"
+)
+KEY_CELL_KEPT = 1_000  # NFC shortens a text at most to a third, and a key has 64 characters
+
+KEYS = """
+    SELECT s.{id}, left(ltrim(s.{brand}::text, %(space)s), %(kept)s), left(ltrim(s.{sku}::text, %(space)s), %(kept)s)
+      FROM {table} s
+     WHERE s.{id} > %(after_id)s
+     ORDER BY s.{id} LIMIT %(limit)s
+"""
+
+# keys here are read as the normaliser reads them: NFC first, since it turns some spaces into others
+NEWER = """
+    SELECT k.number, s.{id}
+      FROM {table} s
+      JOIN unnest(%(brands)s::text[], %(skus)s::text[], %(ats)s::timestamptz[], %(ids)s::bigint[])
+           WITH ORDINALITY AS k (brand, sku, at, id, number)
+        ON k.sku = btrim(normalize(s.{sku}::text), %(space)s)
+       AND k.brand = btrim(normalize(s.{brand}::text), %(space)s)
+     WHERE s.{time} >= %(earliest_at)s AND s.{time} <= clock_timestamp()
+       AND (s.{time}, s.{id}) > (k.at, k.id)
+     ORDER BY s.{time} DESC, s.{id} DESC
+"""
+
 
 class SourceUnusable(Exception):
     """The source cannot be read as it is; the message says what to mend."""
@@ -106,8 +135,11 @@ class Stored(NamedTuple):
     fingerprint: int | None = None  # of the source row it was last written from
 
     def is_newer_than(self, position: Position) -> bool:
-        """Whether it came from a later place in the source; of unknown origin means older than all."""
-        if self.src_updated_at is None or self.src_id is None:
+        """Whether it came from a later place in the source; of unknown origin means older than all.
+
+        So is what was deleted: the place it came from is gone, and any row that the source has brings it back.
+        """
+        if self.src_updated_at is None or self.src_id is None or self.is_deleted:
             return False
         return (self.src_updated_at, self.src_id) > position
 
@@ -129,6 +161,14 @@ class SameRow(NamedTuple):
     brand: str
     sku: str
     position: Position
+
+
+class SourceKey(NamedTuple):
+    """The key cells of a source row as written there, for normalise.readable_key()."""
+
+    src_id: int
+    brand: Any
+    sku: Any
 
 
 def as_row(row: tuple[Any, ...]) -> SourceRow | SameRow:
@@ -203,18 +243,36 @@ class LocalSource:
         where = sql.SQL("s.{id} = ANY(%(ids)s)").format(**self._names())
         return source_rows(self._read(where, {"ids": list(ids)}, len(ids), bounded=False))
 
-    def newer_rows(self, brand: str, sku: str, than: Position) -> list[int]:
-        """Ids of rows of this key that stand later in the source and are due. Reads the whole table."""
-        query = sql.SQL(
-            """
-            SELECT s.{id} FROM {table} s
-             WHERE btrim(s.{brand}::text) = %(brand)s AND btrim(s.{sku}::text) = %(sku)s
-               AND (s.{time}, s.{id}) > (%(at)s, %(row_id)s) AND s.{time} <= clock_timestamp()
-            """
-        ).format(**self._names(), brand=sql.Identifier(self.columns["brand"]), sku=sql.Identifier(self.columns["sku"]))
-        with connections[self.using].cursor() as cursor:
-            cursor.execute(query, {"brand": brand, "sku": sku, "at": than.at, "row_id": than.id})
-            return [row[0] for row in cursor.fetchall()]
+    def keys(self, after_id: int, limit: int) -> list[SourceKey]:
+        """The key cells of the next rows in order of id: of every row, whatever its timestamp or other cells.
+
+        What this returns decides what is deleted. A page is empty only at the end of the table. Cells are
+        as written but may be cut once they are surely too long for a key: not before KEY_CELL_KEPT
+        characters, leading white space not counted.
+        """
+        query = sql.SQL(KEYS).format(**self._names(), **self._key_cells())
+        params = {"after_id": after_id, "limit": limit, "kept": KEY_CELL_KEPT, "space": WHITE_SPACE}
+        return [SourceKey(*row) for row in self._rows_of(query, params)]
+
+    def newer_rows(self, places: Mapping[tuple[str, str], Position]) -> dict[tuple[str, str], list[int]]:
+        """For each normalised key the ids of its rows beyond the place given that are due, newest first.
+
+        Keys without any are left out. One scan of the source for all keys together: nothing in a source is
+        sorted by key, and an index for that is not ours to create there.
+        """
+        keys = list(places)
+        params = {
+            "brands": [brand for brand, _sku in keys],
+            "skus": [sku for _brand, sku in keys],
+            "ats": [places[key].at for key in keys],
+            "ids": [places[key].id for key in keys],
+            "earliest_at": min(place.at for place in places.values()),
+            "space": WHITE_SPACE,
+        }
+        newer: dict[tuple[str, str], list[int]] = {}
+        for number, src_id in self._rows_of(sql.SQL(NEWER).format(**self._names(), **self._key_cells()), params):
+            newer.setdefault(keys[number - 1], []).append(src_id)
+        return newer
 
     def stored(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Stored]:
         """What we have under these normalised keys."""
@@ -244,17 +302,7 @@ class LocalSource:
             "page_bytes": PAGE_MAX_BYTES if bounded else NO_LIMIT,
             "version_prefix": PREFIX,
         }
-        connection = connections[self.using]
-        try:
-            with connection.cursor() as cursor, connection.wrap_database_errors:
-                # results in binary, which Django's cursors do not offer: reading two timestamps a row as text
-                # took as long as all the rest of the row. Never prepared: a generic plan made while products
-                # was small reads the whole of it for each page when it is large.
-                binary = psycopg.Cursor(cursor.connection)
-                binary.execute(self._page_query(where, by_id=by_id), params, binary=True, prepare=False)
-                return [as_row(row) for row in binary.fetchall()]
-        except ProgrammingError as error:  # a column or the table went away since the check
-            raise SourceUnusable(str(error).splitlines()[0]) from error
+        return [as_row(row) for row in self._rows_of(self._page_query(where, by_id=by_id), params)]
 
     def _page_query(self, where: sql.Composable, *, by_id: bool) -> sql.Composable:
         """PAGE for the columns of this source."""
@@ -271,6 +319,22 @@ class LocalSource:
                 for cell, each in zip(PAYLOAD, cells, strict=True)
             ),
         )
+
+    def _rows_of(self, query: sql.Composable, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+        connection = connections[self.using]
+        try:
+            with connection.cursor() as cursor, connection.wrap_database_errors:
+                # results in binary, which Django's cursors do not offer: reading two timestamps a row as text
+                # took as long as all the rest of the row. Never prepared: a generic plan made while products
+                # was small reads the whole of it for each page when it is large.
+                binary = psycopg.Cursor(cursor.connection)
+                binary.execute(query, params, binary=True, prepare=False)
+                return binary.fetchall()
+        except ProgrammingError as error:  # a column or the table went away since the check
+            raise SourceUnusable(str(error).splitlines()[0]) from error
+
+    def _key_cells(self) -> dict[str, sql.Composable]:
+        return {cell: sql.Identifier(self.columns[cell]) for cell in ("brand", "sku")}
 
     def _range(self, after: Position | None, until: datetime) -> tuple[sql.Composable, dict[str, Any]]:
         # row values, because the OR form of a keyset scans the whole index up to the cursor

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import structlog
 from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import F
 
-from etl.products.choices import Phase, SyncError
+from etl.products.choices import Mode, Phase, SyncError
 from etl.products.decisions import Decision, settle
+from etl.products.disappeared import FullCompare
 from etl.products.merge import ConcurrentWrite, refuse_unstorable, write
-from etl.products.models import ProductSyncBatch, ProductSyncRun, Watermark
-from etl.products.pages import Page, reading_of
+from etl.products.models import COUNTED_PHASES, Product, ProductSyncBatch, ProductSyncRun, Watermark
+from etl.products.pages import Page
 from etl.products.positions import Position
-from etl.products.rehearsal import rehearse
+from etl.products.readings import NamedRows, reading_of
+from etl.products.rehash import Rehash
+from etl.products.rehearsal import not_found, rehearse
 from etl.products.source import LocalSource, SourceUnusable, configured_source
 from runs.errors import LeaseLost, RunFailed
 from runs.lease import Lease
@@ -26,6 +30,8 @@ logger = structlog.get_logger(__name__)
 
 # below this the planner's old statistics do no harm
 ANALYZE_FROM_CREATED = 10_000
+
+READING_PHASES = (Phase.REJECTS, Phase.UNTIMED, Phase.PAGES, Phase.KEYS)
 
 OnBatch = Callable[[ProductSyncRun], None]
 
@@ -59,16 +65,32 @@ class ProductSync:
         self.run = self._reloaded()
 
     def synchronise(self, hand_over_after: float | None) -> None:
-        """Read, compare and write to the end of the source, or until it is time to hand over."""
+        """Work to the end of what the run's mode asks for, or until it is time to hand over."""
         began = time.monotonic()
-        retried(self._begin)
-        while retried(self._step, also=(ConcurrentWrite,)):
+        for _batch in self._batches():
             self.on_batch(self.run)
             if hand_over_after is not None and time.monotonic() - began > hand_over_after:
                 self.lease.release()
                 ring(self.run)
                 return
         self._end()
+
+    def _batches(self) -> Iterator[None]:
+        """The work, yielding after every batch."""
+        if self.run.mode == Mode.REHASH:
+            retried(self._count_products)
+            yield from self._following(Rehash(self.lease).batches())
+            return
+        retried(self._begin)
+        while self.run.phase in READING_PHASES and retried(self._step, also=(ConcurrentWrite,)):
+            yield
+        if self.run.mode == Mode.FULL:
+            yield from self._following(FullCompare(self.lease, self.source).batches())
+
+    def _following(self, batches: Iterator[None]) -> Iterator[None]:
+        for _batch in batches:
+            self.run = self._reloaded()
+            yield
 
     def rehearse(self) -> None:
         """Compare only; nothing but the run's own row is written."""
@@ -85,13 +107,23 @@ class ProductSync:
         """Fix what the whole run reads; a run that goes on keeps what was fixed at its first start."""
         self.run = self._reloaded()
         if self.run.read_until is not None:
+            self.reading = reading_of(self.run, self.source)
             return
         self.run.begin(watermark=Watermark.objects.position_of(self.run.source), until=self.source.now())
-        reading = reading_of(self.run, self.source)
-        expected = self.source.count_between(reading.start, reading.until)
-        fixed = self.run.fixed_at_start() | {"rows_expected": expected}
+        self.reading = reading_of(self.run, self.source)
+        fixed = self.run.fixed_at_start() | {"rows_expected": self.reading.expected_rows()}
+        if isinstance(self.reading, NamedRows):
+            fixed |= not_found(self.reading)
+        self._fix(fixed)
+
+    def _count_products(self) -> None:
+        self.run = self._reloaded()
+        if self.run.rows_expected is None:
+            self._fix({"rows_expected": Product.objects.count()})
+
+    def _fix(self, values: dict[str, Any]) -> None:
         # a heartbeat and not progress: a run that dies here every time must come to its attempt cap
-        if not ProductSyncRun.objects.heartbeat(self.run.pk, self.lease.token, **fixed):
+        if not ProductSyncRun.objects.heartbeat(self.run.pk, self.lease.token, **values):
             raise LeaseLost
 
     def _step(self) -> bool:
@@ -103,7 +135,7 @@ class ProductSync:
         self.run = self._reloaded()
         if self.run.max_batches is not None and self.run.has_enough(self._pages_done()):
             return False
-        page = reading_of(self.run, self.source).next_page(self.run.cursor)
+        page = self.reading.next_page(self.run.cursor)
         if page is None:
             return False
         decision = settle(page, self.source)
@@ -119,7 +151,7 @@ class ProductSync:
         return True
 
     def _pages_done(self) -> int:
-        return self.run.batch_log.filter(phase=Phase.PAGES).count()
+        return self.run.batch_log.filter(phase__in=COUNTED_PHASES).count()
 
     def _commit(self, page: Page, decision: Decision, began: float) -> None:
         """Everything a page changes, in one transaction that begins with the fence."""
@@ -164,7 +196,7 @@ class ProductSync:
             with connection.cursor() as cursor:
                 # only what pages are joined by; autovacuum does the wide columns, which take ten times as long
                 cursor.execute("ANALYZE products (brand_code, sku)")
-        waiting = self.source.count_waiting(reading_of(self.run, self.source).until)
+        waiting = self.source.count_waiting(self.reading.until) if self.run.reads_to_the_end else 0
         self.lease.finish(ProductSyncRun.STATUSES.completed, progress=100, phase=Phase.DONE, waiting=waiting)
 
     def _reloaded(self) -> ProductSyncRun:
