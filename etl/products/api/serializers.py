@@ -48,8 +48,8 @@ class SyncRequestSerializer(Serializer):
     )
     since = serializers.DateTimeField(default=None, allow_null=True, help_text="Read only rows from here on again.")
     until = serializers.DateTimeField(default=None, allow_null=True, help_text="Read only rows up to here again.")
-    keys = ProductKeySerializer(
-        many=True,
+    keys = serializers.ListField(
+        child=ProductKeySerializer(),
         default=None,
         allow_null=True,
         allow_empty=False,
