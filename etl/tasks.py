@@ -1,9 +1,12 @@
 """Doors for Celery."""
 
+from typing import Any
+
 import structlog
 from celery import shared_task
 
 from etl.products import services, sync
+from etl.products.api.serializers import SyncRequestSerializer
 from runs.errors import Conflict
 
 logger = structlog.get_logger(__name__)
@@ -13,12 +16,18 @@ HAND_OVER_AFTER_SECONDS = 600
 
 
 @shared_task(name="etl.tasks.run_product_sync")
-def run_product_sync(run_id: int | None = None) -> None:
-    """Work on a run; without an id (from beat) ask for a new one, unless one is open."""
+def run_product_sync(run_id: int | None = None, **wish: Any) -> None:
+    """Work on a run; without an id (from beat) ask for a new one, unless one is open.
+
+    `wish` are the fields of an API request, such as {"full": true}; a schedule whose arguments are wrong
+    fails with what is wrong with them.
+    """
     if run_id is not None:
         sync.run_product_sync(run_id, hand_over_after=HAND_OVER_AFTER_SECONDS)
         return
+    asked = SyncRequestSerializer(data=wish)
+    asked.is_valid(raise_exception=True)
     try:
-        services.request_sync(services.SyncOptions(), actor="schedule")
+        services.request_sync(asked.as_options(), actor="schedule")
     except Conflict as conflict:
         logger.info("product_sync.not_started", reason=conflict.slug, **conflict.extra)

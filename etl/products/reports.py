@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from etl.products.choices import Mode
 from etl.products.models import ProductSyncRun
 from etl.products.positions import Position
 
@@ -25,11 +26,20 @@ def as_report(run: ProductSyncRun) -> dict[str, Any]:
         "seconds": round(run.seconds, 3),
         "rowsPerSecond": run.rows_per_second,
     }
+    if run.mode != Mode.SYNC:
+        report["mode"] = str(run.mode)
+    if run.keys:
+        report["keysNotFound"] = as_keys(run)
     if run.error:
         report["error"] = run.error
     if run.dry_run:
         report["differences"] = run.differences
     return report
+
+
+def as_keys(run: ProductSyncRun) -> dict[str, Any]:
+    """How many of the products asked for the source does not have, and the first of them."""
+    return {"count": run.keys_not_found, "first": [f"{brand}/{sku}" for brand, sku in run.first_keys_not_found]}
 
 
 def as_place(position: Position | None) -> dict[str, Any] | None:

@@ -68,13 +68,22 @@ def refuse_contradictions(options: Any) -> None:
     defaults = {each.name: each.default for each in fields(options) if each.default is not MISSING}
     for name, modes in MEANT_FOR.items():
         if options.mode not in modes and getattr(options, name) != defaults[name]:
-            raise ValidationError({name: _cannot_go_with(options.mode)})
+            raise ValidationError({name: _is_out_of_place(options.mode, modes)})
+    if options.mode == Mode.REPLAY and not (options.since or options.until or options.keys):
+        raise ValidationError({"keys": _("Say which rows to read: since, until or keys.")})
     for name in ("since", "until"):
         moment = getattr(options, name)
         if moment is not None and not FIRST_MOMENT <= moment < LAST_MOMENT:
             raise ValidationError({name: _("No row has such a time.")})
     if options.since is not None and options.until is not None and options.since > options.until:
         raise ValidationError({"until": _("The end lies before the beginning.")})
+
+
+def _is_out_of_place(mode: Mode, modes: set[Mode]) -> str:
+    if mode != Mode.SYNC:
+        return _cannot_go_with(mode)
+    only = ", ".join(str(each.label) for each in Mode if each in modes)
+    return _("This goes only with: %(modes)s.") % {"modes": only}
 
 
 def _cannot_go_with(mode: Mode) -> str:

@@ -163,7 +163,7 @@ def test_a_setting_that_makes_no_sense_is_one_line_and_exit_code_two(name, value
     assert name in one_line(done.stderr)
 
 
-@pytest.mark.parametrize(("dry", "code"), [([], 1), (["--dry-run"], 130)])
+@pytest.mark.parametrize(("dry", "code"), [([], 130), (["--dry-run"], 130)])
 def test_ctrl_c_is_one_line_and_leaves_no_open_run(dry, code):
     stage(20_000)
     running = start_manage("etl_products", "--limit", "1", *dry)

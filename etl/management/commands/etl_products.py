@@ -1,32 +1,45 @@
 """manage.py etl_products: synchronise products from the staging table."""
 
-import re
 import sys
-from argparse import ArgumentTypeError, BooleanOptionalAction
-from collections.abc import Callable
+from argparse import BooleanOptionalAction
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from api.codec import encode_text
+from etl.management.arguments import (
+    BAD_SETUP,
+    OneLineErrors,
+    duration,
+    moment,
+    not_negative,
+    percent,
+    positive,
+    product_keys,
+)
 from etl.products import services, sync
 from etl.products.models import ProductSyncRun
 from etl.products.rehearsal import rehearse
 from etl.products.reports import as_report
 from etl.products.source import SourceUnusable, configured_source
+from etl.products.wishes import keys_asked, mode_asked
 from runs.errors import Conflict, Contention, RunFailed
 from runs.services import cancel
 
-FAILED, BAD_SETUP, ALREADY_RUNNING = 1, 2, 3
+FAILED, ALREADY_RUNNING, CANCELLED = 1, 3, 130
 
 
-class Command(BaseCommand):
+class Command(OneLineErrors, BaseCommand):
     help = (
         "Synchronise products from the staging table, page by page, from the watermark on. "
-        "Exit codes: 0 done, 1 failed, 2 bad arguments or set-up, 3 already running."
+        "--full also deletes what the source no longer has; --since, --until and --keys read only these rows again "
+        "and leave the watermark alone; --rehash reads no source. "
+        "Ctrl-C cancels the run; what is committed stays, and the next run goes on from there. "
+        "Exit codes: 0 done, 1 failed, 2 bad arguments or set-up, 3 already running, 130 cancelled."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -45,22 +58,63 @@ class Command(BaseCommand):
             metavar="TIME",
             help="source time read again before the watermark, such as 300, 90s, 5m or 2h (5m)",
         )
-        parser.add_argument("--max-batches", type=positive, metavar="N", help="stop after N batches")
-        parser.add_argument("--max-rejects", type=not_negative, metavar="N", help="fail after more than N rejects")
+        parser.add_argument(
+            "--max-batches",
+            type=positive,
+            metavar="N",
+            help="stop after N batches of the source; not with --full or --rehash, which are about everything",
+        )
+        parser.add_argument(
+            "--max-rejects",
+            type=not_negative,
+            metavar="N",
+            help="fail after more than N rejects; with --full nothing is deleted then",
+        )
+        self.add_modes(parser)
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
-    def handle(self, *args: Any, **options: Any) -> None:
-        wish = services.SyncOptions(
-            batch_size=options["limit"],
-            resume=options["resume"],
-            dry_run=options["dry_run"],
-            lookback=options["lookback"],
-            max_batches=options["max_batches"],
-            max_rejects=options["max_rejects"],
+    def add_modes(self, parser: CommandParser) -> None:
+        """What is read, and what for, when it is not what is new."""
+        modes = parser.add_argument_group("instead of what is new (one of them)")
+        modes.add_argument(
+            "--full",
+            action="store_true",
+            help="read everything from the first row, then delete the products that no source row is about",
         )
+        modes.add_argument(
+            "--max-delete-percent",
+            type=percent,
+            default=10,
+            metavar="N",
+            help="with --full: fail and delete nothing if more than N %% of the listed products would go (10)",
+        )
+        modes.add_argument(
+            "--since",
+            type=moment,
+            metavar="TIME",
+            help="read only rows changed at TIME (ISO 8601, local without an offset) or later",
+        )
+        modes.add_argument("--until", type=moment, metavar="TIME", help="read only rows changed at TIME or earlier")
+        modes.add_argument(
+            "--keys",
+            type=product_keys,
+            action="extend",
+            metavar="BRAND/SKU[,…]",
+            help="read only rows of these products; @FILE names a file with one BRAND/SKU per line; may be repeated",
+        )
+        modes.add_argument(
+            "--rehash",
+            action="store_true",
+            help="after a change of the normaliser: compute the versions of stored products anew, without log rows",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
         try:
+            wish = wish_of(options)
             with progress_bar(quiet=options["json"]) as on_batch:
                 run = rehearsed(wish, on_batch) if wish.dry_run else synchronised(wish, on_batch)
+        except ValidationError as error:
+            raise CommandError(as_line(error), returncode=BAD_SETUP) from error
         except SourceUnusable as error:
             raise CommandError(error.message, returncode=BAD_SETUP) from error
         except Conflict as conflict:
@@ -69,7 +123,31 @@ class Command(BaseCommand):
             raise CommandError(f"{error.title}. {error.message}", returncode=FAILED) from error
         self.stdout.write(encode_text(as_report(run)) if options["json"] else as_text(run))
         if run.status != ProductSyncRun.STATUSES.completed:
-            raise CommandError(why_not_completed(run), returncode=FAILED)
+            was_cancelled = run.status == ProductSyncRun.STATUSES.cancelled
+            raise CommandError(why_not_completed(run), returncode=CANCELLED if was_cancelled else FAILED)
+
+
+def wish_of(options: dict[str, Any]) -> services.SyncOptions:
+    """The arguments in the service's words. Raises ValidationError for products that cannot be."""
+    picked = {name: options[name] for name in ("since", "until", "keys")}
+    return services.SyncOptions(
+        batch_size=options["limit"],
+        resume=options["resume"],
+        dry_run=options["dry_run"],
+        lookback=options["lookback"],
+        max_batches=options["max_batches"],
+        max_rejects=options["max_rejects"],
+        mode=mode_asked(full=options["full"], rehash=options["rehash"], **picked),
+        max_delete_percent=options["max_delete_percent"],
+        **picked | {"keys": keys_asked(options["keys"] or [])},
+    )
+
+
+def as_line(error: ValidationError) -> str:
+    """Which options are wrong and why."""
+    return " ".join(
+        f"--{name.replace('_', '-')}: {' '.join(messages)}" for name, messages in error.message_dict.items()
+    )
 
 
 def synchronised(wish: services.SyncOptions, on_batch: sync.OnBatch) -> ProductSyncRun:
@@ -88,8 +166,8 @@ def synchronised(wish: services.SyncOptions, on_batch: sync.OnBatch) -> ProductS
 
 def rehearsed(wish: services.SyncOptions, on_batch: sync.OnBatch) -> ProductSyncRun:
     """A dry run that leaves no row: the run in memory, with its counts."""
+    wish.check()
     source = configured_source()
-    source.check()
     run = wish.unsaved_run()
     try:
         rehearse(run, source, on_batch)
@@ -130,6 +208,9 @@ def as_text(run: ProductSyncRun) -> str:
 
 def as_words(value: Any) -> str:
     """A report's value for a person."""
+    if isinstance(value, dict) and "count" in value:
+        first = ", ".join(value["first"])
+        return f"{value['count']}  {first}" + (" …" if value["count"] > len(value["first"]) else "")
     if isinstance(value, dict):
         return f"{value['at']} row {value['id']}"
     if value is None:
@@ -152,36 +233,3 @@ def why_not_completed(run: ProductSyncRun) -> str:
     detail = f": {run.error_text}" if run.error_text else ""
     reason = f" ({run.error_label}{detail})" if run.error else ""
     return _("Product sync %(status)s%(reason)s.") % {"status": run.status, "reason": reason}
-
-
-def positive(text: str) -> int:
-    """A whole number from 1 on that fits the database."""
-    return whole(text, least=1)
-
-
-def not_negative(text: str) -> int:
-    """A whole number from 0 on that fits the database."""
-    return whole(text, least=0)
-
-
-def whole(text: str, *, least: int) -> int:
-    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or int(text) < least:
-        raise ArgumentTypeError(f"{text!r} is not a whole number from {least} to 999999999")
-    return int(text)
-
-
-UNITS: dict[str, Callable[[int], timedelta]] = {
-    "": lambda n: timedelta(seconds=n),
-    "s": lambda n: timedelta(seconds=n),
-    "m": lambda n: timedelta(minutes=n),
-    "h": lambda n: timedelta(hours=n),
-    "d": lambda n: timedelta(days=n),
-}
-
-
-def duration(text: str) -> timedelta:
-    """A length of time: seconds, or a number with s, m, h or d."""
-    match = re.fullmatch(r"(\d{1,6})([smhd]?)", text, re.ASCII)
-    if match is None:
-        raise ArgumentTypeError(f"{text!r} is not a length of time such as 300, 90s, 5m, 2h or 1d")
-    return UNITS[match[2]](int(match[1]))

@@ -1,25 +1,24 @@
 """manage.py etl_watermark: how far the source has been read, and how to read part of it again."""
 
-from argparse import ArgumentTypeError
 from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
-from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
 
 from api.codec import encode_text
+from etl.management.arguments import OneLineErrors, OneLineParser, moment
 from etl.products import services
 from etl.products.models import Watermark
 from runs.errors import Conflict
 
 
-class Command(BaseCommand):
+class Command(OneLineErrors, BaseCommand):
     help = "Show the watermark of product sync, or rewind it. Exit codes: 0 done, 2 bad arguments, 3 a run is open."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", required=True, metavar="show|rewind")
+        verbs = parser.add_subparsers(dest="verb", required=True, metavar="show|rewind", parser_class=OneLineParser)
         show = verbs.add_parser("show", help="print every watermark")
         show.add_argument("--json", action="store_true", help="print one JSON list")
         rewind = verbs.add_parser("rewind", help="let the next run read again from a time on")
@@ -45,9 +44,9 @@ class Command(BaseCommand):
         if as_json:
             self.stdout.write(encode_text(rows))
         elif not rows:
-            self.stdout.write("No source has been read yet.")
+            self.stdout.write(_("No source has been read yet."))
         for row in [] if as_json else rows:
-            self.stdout.write(f"{row['source']}  {row['at']}  row {row['id']}  (moved {row['movedAt']})")
+            self.stdout.write(_("%(source)s  %(at)s  row %(id)s  (moved %(movedAt)s)") % row)
 
     def rewind(self, to: datetime, reason: str) -> None:
         try:
@@ -56,17 +55,5 @@ class Command(BaseCommand):
             raise CommandError(" ".join(error.messages), returncode=2) from error
         except Conflict as conflict:
             raise CommandError(str(conflict), returncode=3) from conflict
-        self.stdout.write(f"{watermark.table_name} is read again from {to.isoformat()} on.")
-
-
-def moment(text: str) -> datetime:
-    """An ISO 8601 date or time; without an offset it is local time."""
-    try:
-        day, parsed = parse_date(text), parse_datetime(text)
-    except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is not a date or time: {error}") from error
-    if parsed is None and day is not None:
-        parsed = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - made aware below
-    if parsed is None:
-        raise ArgumentTypeError(f"{text!r} is not an ISO 8601 date or time")
-    return parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
+        again = _("%(source)s is read again from %(to)s on.")
+        self.stdout.write(again % {"source": watermark.table_name, "to": to.isoformat()})

@@ -1,22 +1,25 @@
 """Product sync runs: start, watch, cancel."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from desk.badges import Tone, badge, number
 from desk.object_actions import Context, object_action
-from etl.products.choices import ChangeType
+from etl.products.admin.forms import FullForm, RehashForm, ReplayForm
+from etl.products.choices import ChangeType, Mode
 from etl.products.diffs import field_diffs
 from etl.products.models import ProductSyncRun
 from etl.products.services import (
@@ -28,6 +31,7 @@ from runs.admin import RunAdmin, SupersededFilter, span
 from runs.errors import Conflict, Contention
 
 BATCHES_SHOWN = 100
+KEYS_SHOWN = 20
 POLL_PATH = "/api/v1/etl/product-runs/{}"
 
 CHANGE_TONES: dict[str, Tone] = {
@@ -41,8 +45,8 @@ CHANGE_TONES: dict[str, Tone] = {
 @admin.register(ProductSyncRun)
 class ProductSyncRunAdmin(RunAdmin):
     list_display = (*RunAdmin.list_display, "read_rows", "created_rows", "updated_rows", "rejected_rows")
-    list_filter = ("status", SupersededFilter, "dry_run", "created_at")
-    list_actions: ClassVar = ["run_now", "dry_run"]
+    list_filter = ("status", SupersededFilter, "mode", "dry_run", "created_at")
+    list_actions: ClassVar = ["run_now", "dry_run", "full_compare", "replay", "rehash"]
     list_empty_text = gettext_lazy("Press “Run now” to read the source for the first time.")
     change_form_template = "etl/product_sync_run.html"
     poll_path = POLL_PATH
@@ -61,6 +65,40 @@ class ProductSyncRunAdmin(RunAdmin):
     def dry_run(self, request: HttpRequest) -> HttpResponse | None:
         return self._start(request, SyncOptions(dry_run=True))
 
+    @object_action(
+        label=gettext_lazy("Full compare"),
+        permission="etl.run_product_sync",
+        confirm=gettext_lazy(
+            "Everything is read from the first row on. Then the products that no source row is about are deleted; "
+            "one that returns is restored."
+        ),
+        form=FullForm,
+        tone="danger",
+    )
+    def full_compare(self, request: HttpRequest, wish: dict[str, Any]) -> HttpResponse | None:
+        return self._start(request, SyncOptions(mode=Mode.FULL, **wish))
+
+    @object_action(
+        label=gettext_lazy("Replay"),
+        permission="etl.run_product_sync",
+        confirm=gettext_lazy("These rows are read again; the watermark stays where it is."),
+        form=ReplayForm,
+    )
+    def replay(self, request: HttpRequest, wish: dict[str, Any]) -> HttpResponse | None:
+        return self._start(request, SyncOptions(mode=Mode.REPLAY, **wish))
+
+    @object_action(
+        label=gettext_lazy("Rehash"),
+        permission="etl.run_product_sync",
+        confirm=gettext_lazy(
+            "After a change of the normaliser: the versions of all products are computed anew from what is stored. "
+            "The change log gets no rows."
+        ),
+        form=RehashForm,
+    )
+    def rehash(self, request: HttpRequest, wish: dict[str, Any]) -> HttpResponse | None:
+        return self._start(request, SyncOptions(mode=Mode.REHASH, **wish))
+
     def _start(self, request: HttpRequest, options: SyncOptions) -> HttpResponse | None:
         try:
             run = request_sync(options, actor=request.user, requested_by=request.user)
@@ -72,6 +110,9 @@ class ProductSyncRunAdmin(RunAdmin):
             return None
         self.message_user(request, _("%(run)s is queued.") % {"run": capfirst(str(run))})
         return redirect("admin:etl_productsyncrun_change", run.pk)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).defer("keys")  # there may be thousands
 
     def page_context(self, run: ProductSyncRun) -> Context:
         batches = list(run.batch_log.order_by("-number")[:BATCHES_SHOWN])
@@ -88,7 +129,8 @@ class ProductSyncRunAdmin(RunAdmin):
 
     @admin.display(description=gettext_lazy("run"))
     def name(self, run: ProductSyncRun) -> SafeString:
-        return format_html("#{} {}", run.pk, badge(_("dry run"), "muted") if run.dry_run else "")
+        mode = badge(run.get_mode_display(), "info") if run.mode != Mode.SYNC else ""
+        return format_html("#{} {} {}", run.pk, mode, badge(_("dry run"), "muted") if run.dry_run else "")
 
     @admin.display(description=gettext_lazy("read"))
     def read_rows(self, run: ProductSyncRun) -> str:
@@ -109,9 +151,9 @@ class ProductSyncRunAdmin(RunAdmin):
     @admin.display(description=gettext_lazy("options"))
     def options(self, run: ProductSyncRun) -> str:
         said = [
+            run.get_mode_display(),
             _("%(rows)s rows per batch") % {"rows": number(run.batch_size)},
-            _("from the watermark") if run.resume else _("from the first row"),
-            _("look-back %(span)s") % {"span": span(run.lookback)},
+            *MODE_OPTIONS[run.mode](run),
         ]
         if run.dry_run:
             said.append(_("dry run"))
@@ -128,6 +170,50 @@ class ProductSyncRunAdmin(RunAdmin):
             place(run.watermark_before_at, run.watermark_before_id),
             place(run.watermark_after_at, run.watermark_after_id),
         )
+
+
+def sync_options(run: ProductSyncRun) -> Iterator[str]:
+    """Where a sync begins."""
+    yield _("from the watermark") if run.resume else _("from the first row")
+    yield _("look-back %(span)s") % {"span": span(run.lookback)}
+
+
+def full_options(run: ProductSyncRun) -> Iterator[str]:
+    """What a full compare may do."""
+    yield _("from the first row")
+    yield _("at most %(count)s %% deleted") % {"count": run.max_delete_percent}
+
+
+def replay_options(run: ProductSyncRun) -> Iterator[str]:
+    """Which rows a replay reads."""
+    if run.since is not None:
+        yield _("since %(at)s") % {"at": date_format(timezone.localtime(run.since), "DATETIME_FORMAT")}
+    if run.until is not None:
+        yield _("until %(at)s") % {"at": date_format(timezone.localtime(run.until), "DATETIME_FORMAT")}
+    if run.keys:
+        yield as_keys(len(run.keys), run.keys[:KEYS_SHOWN])
+    if run.keys_not_found:
+        yield _("not found: %(keys)s") % {"keys": as_keys(run.keys_not_found, run.first_keys_not_found)}
+
+
+def rehash_options(run: ProductSyncRun) -> Iterator[str]:
+    """A rehash has none of its own."""
+    return iter(())
+
+
+MODE_OPTIONS: dict[str, Callable[[ProductSyncRun], Iterator[str]]] = {
+    Mode.SYNC: sync_options,
+    Mode.FULL: full_options,
+    Mode.REPLAY: replay_options,
+    Mode.REHASH: rehash_options,
+}
+
+
+def as_keys(count: int, first: list[list[str]]) -> str:
+    """So many products, and which the first of them are."""
+    shown = ", ".join("/".join(key) for key in first)
+    products = ngettext("%(count)s product", "%(count)s products", count) % {"count": number(count)}
+    return f"{products} ({shown}{' …' if count > len(first) else ''})"
 
 
 def counts(run: ProductSyncRun) -> Iterator[dict[str, Any]]:

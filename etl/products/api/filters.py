@@ -73,7 +73,7 @@ class ProductRunFilter(FilterSet):
 
     class Meta:
         model = ProductSyncRun
-        fields = ("status", "dry_run")
+        fields = ("status", "dry_run", "mode")
 
 
 class RejectedRowFilter(FilterSet):

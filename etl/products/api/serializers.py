@@ -11,11 +11,19 @@ from etl.products.choices import Resolution
 from etl.products.models import Product, ProductChange, ProductSyncRun, RejectedRow
 from etl.products.positions import Position
 from etl.products.services import SyncOptions
+from etl.products.wishes import KEYS_AT_MOST, keys_asked, mode_asked
 from runs.api import RUN_FIELDS, RunSerializer
 
 # fits the database's integer, and a day is longer than any source's transactions
 MOST = 2_147_483_647
 LONGEST_LOOKBACK_SECONDS = 10 * 365 * 86_400
+
+
+class ProductKeySerializer(Serializer):
+    """What makes it one product."""
+
+    brand_code = serializers.CharField()
+    sku = serializers.CharField()
 
 
 class SyncRequestSerializer(Serializer):
@@ -29,10 +37,32 @@ class SyncRequestSerializer(Serializer):
     )
     max_batches = serializers.IntegerField(min_value=1, max_value=MOST, default=None, allow_null=True)
     max_rejects = serializers.IntegerField(min_value=0, max_value=MOST, default=None, allow_null=True)
+    full = serializers.BooleanField(
+        default=False, help_text="Read everything, then delete the products that no source row is about."
+    )
+    max_delete_percent = serializers.IntegerField(
+        min_value=0,
+        max_value=100,
+        default=10,
+        help_text="With `full`: of the listed products; beyond it the run fails.",
+    )
+    since = serializers.DateTimeField(default=None, allow_null=True, help_text="Read only rows from here on again.")
+    until = serializers.DateTimeField(default=None, allow_null=True, help_text="Read only rows up to here again.")
+    keys = serializers.ListField(
+        child=ProductKeySerializer(),
+        default=None,
+        allow_null=True,
+        allow_empty=False,
+        max_length=KEYS_AT_MOST,
+        help_text="Read only rows of these products again.",
+    )
+    rehash = serializers.BooleanField(default=False, help_text="Compute the versions of stored products anew.")
 
     def as_options(self) -> SyncOptions:
-        """The validated wish in the service's words."""
+        """The validated wish in the service's words. Raises ValidationError where it contradicts itself."""
         wish = self.validated_data
+        picked = {name: wish[name] for name in ("since", "until", "keys")}
+        named = [(key["brand_code"], key["sku"]) for key in wish["keys"] or []]
         return SyncOptions(
             batch_size=wish["limit"],
             resume=wish["resume"],
@@ -40,6 +70,9 @@ class SyncRequestSerializer(Serializer):
             lookback=timedelta(seconds=wish["lookback"]),
             max_batches=wish["max_batches"],
             max_rejects=wish["max_rejects"],
+            mode=mode_asked(full=wish["full"], rehash=wish["rehash"], **picked),
+            max_delete_percent=wish["max_delete_percent"],
+            **picked | {"keys": keys_asked(named)},
         )
 
 
@@ -48,6 +81,14 @@ class PositionSerializer(Serializer):
 
     at = serializers.DateTimeField()
     id = serializers.IntegerField()
+
+
+class KeyPairSerializer(ProductKeySerializer):
+    """A product's key as a run stores it: [brand, SKU]."""
+
+    def to_representation(self, instance: list[str]) -> dict[str, str]:
+        """By name."""
+        return super().to_representation(dict(zip(("brand_code", "sku"), instance, strict=True)))
 
 
 class ProductRunSerializer(RunSerializer):
@@ -59,11 +100,13 @@ class ProductRunSerializer(RunSerializer):
     watermark_after = PositionSerializer(source="watermark", read_only=True, allow_null=True)
     rows_per_second = serializers.FloatField(read_only=True)
     differences = JSONField(read_only=True, help_text="The first differences a dry run found.")
+    first_keys_not_found = KeyPairSerializer(many=True, read_only=True)
 
     class Meta:
         model = ProductSyncRun
         fields = (
-            *RUN_FIELDS, "source", "limit", "resume", "dry_run", "lookback", "max_batches", "max_rejects", "phase",
+            *RUN_FIELDS, "source", "mode", "limit", "resume", "dry_run", "lookback", "max_batches", "max_rejects",
+            "max_delete_percent", "since", "until", "keys_not_found", "first_keys_not_found", "phase",
             "rows_expected", "read", "created", "updated", "unchanged", "superseded", "rejected", "deleted", "waiting",
             "batches", "seconds", "rows_per_second", "watermark_before", "watermark_after", "differences",
         )  # fmt: skip

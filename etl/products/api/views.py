@@ -22,7 +22,7 @@ from runs.querysets import database_now
 class ProductRunViewSet(RunViewSet):
     """Runs of product sync."""
 
-    queryset = ProductSyncRun.objects.with_stalled().select_related("requested_by").order_by("-id")
+    queryset = ProductSyncRun.objects.with_stalled().select_related("requested_by").defer("keys").order_by("-id")
     serializer_class = shapes.ProductRunSerializer
     filterset_class = filters.ProductRunFilter
     permissions = {

@@ -1,0 +1,122 @@
+"""What may stand on the command lines of this room, and how a wrong argument is refused: in one line."""
+
+import re
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NoReturn
+
+from django.core.management.base import CommandError, CommandParser
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.translation import gettext as _
+
+BAD_SETUP = 2
+KEYS_FILE_MOST_BYTES = 10_000_000
+
+
+class OneLineParser(CommandParser):
+    """A parser that does not print its whole usage before it says what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        refuse(self, message)
+
+
+def refuse(parser: ArgumentParser, message: str) -> NoReturn:
+    """Leave with the exit code for bad arguments; a caller inside Python gets the exception."""
+    line = " ".join(message.split())
+    if not getattr(parser, "called_from_command_line", False):
+        raise CommandError(line, returncode=BAD_SETUP)
+    hint = _("see %(command)s --help") % {"command": f"manage.py {parser.prog.split(' ', 1)[-1]}"}
+    parser.exit(BAD_SETUP, f"Error: {line} ({hint})\n")
+
+
+class OneLineErrors:
+    """A command whose own parser refuses in one line; its subparsers name OneLineParser themselves."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: object) -> CommandParser:
+        parser = super().create_parser(prog_name, subcommand, **kwargs)  # type: ignore[misc]
+        parser.error = lambda message: refuse(parser, message)
+        return parser
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on that fits the database."""
+    return whole(text, least=1)
+
+
+def not_negative(text: str) -> int:
+    """A whole number from 0 on that fits the database."""
+    return whole(text, least=0)
+
+
+def percent(text: str) -> int:
+    """A share of 0 to 100."""
+    return whole(text.removesuffix("%"), least=0, most=100)
+
+
+def whole(text: str, *, least: int, most: int = 999_999_999) -> int:
+    """A whole number between bounds."""
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or not least <= int(text) <= most:
+        message = _("%(text)r is not a whole number from %(least)s to %(most)s")
+        raise ArgumentTypeError(message % {"text": text, "least": least, "most": most})
+    return int(text)
+
+
+UNITS: dict[str, Callable[[int], timedelta]] = {
+    "": lambda n: timedelta(seconds=n),
+    "s": lambda n: timedelta(seconds=n),
+    "m": lambda n: timedelta(minutes=n),
+    "h": lambda n: timedelta(hours=n),
+    "d": lambda n: timedelta(days=n),
+}
+
+
+def duration(text: str) -> timedelta:
+    """A length of time: seconds, or a number with s, m, h or d."""
+    match = re.fullmatch(r"(\d{1,6})([smhd]?)", text, re.ASCII)
+    if match is None:
+        message = _("%(text)r is not a length of time such as 300, 90s, 5m, 2h or 1d")
+        raise ArgumentTypeError(message % {"text": text})
+    return UNITS[match[2]](int(match[1]))
+
+
+def moment(text: str) -> datetime:
+    """An ISO 8601 date or time; without an offset it is local time (TIME_ZONE)."""
+    try:
+        day, parsed = parse_date(text), parse_datetime(text)
+        if parsed is None and day is not None:
+            parsed = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - made aware below
+        if parsed is None:
+            raise ArgumentTypeError(_("%(text)r is not an ISO 8601 date or time") % {"text": text})
+        return parsed if timezone.is_aware(parsed) else timezone.make_aware(parsed)
+    except (ValueError, OverflowError) as error:
+        message = _("%(text)r is not a date or time: %(why)s") % {"text": text, "why": error}
+        raise ArgumentTypeError(message) from error
+
+
+def product_keys(text: str) -> list[tuple[str, str]]:
+    """BRAND/SKU[,BRAND/SKU…], or @FILE with one BRAND/SKU per line, where a SKU may hold a comma.
+
+    The first slash ends the brand.
+    """
+    written = keys_in_file(text[1:]) if text.startswith("@") else text.split(",")
+    pairs = [(brand, sku) for brand, slash, sku in (each.partition("/") for each in written if each.strip()) if slash]
+    if not pairs or len(pairs) < sum(1 for each in written if each.strip()):
+        wrong = next((each for each in written if each.strip() and "/" not in each), text)
+        raise ArgumentTypeError(_("%(text)r is not of the form BRAND/SKU") % {"text": wrong[:140]})
+    return pairs
+
+
+def keys_in_file(name: str) -> list[str]:
+    """The lines of a file of keys."""
+    try:
+        path = Path(name)
+        if path.stat().st_size > KEYS_FILE_MOST_BYTES:
+            raise ArgumentTypeError(_("the file %(name)s is too large") % {"name": name})
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        message = _("the file %(name)s cannot be read: %(why)s")
+        why = getattr(error, "strerror", None) or error
+        raise ArgumentTypeError(message % {"name": name, "why": why}) from error
