@@ -9,12 +9,14 @@ from etl.products.models import (
     StagingProduct,
     Watermark,
 )
+from etl.products.shards import ProductSyncShard
 
 __all__ = [
     "Product",
     "ProductChange",
     "ProductSyncBatch",
     "ProductSyncRun",
+    "ProductSyncShard",
     "RejectedRow",
     "StagingProduct",
     "Watermark",

@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 from celery import shared_task
 
-from etl.products import services, sync
+from etl.products import services, sharding, sync
 from etl.products.api.serializers import SyncRequestSerializer
 from runs.errors import Conflict
 
@@ -31,3 +31,9 @@ def run_product_sync(run_id: int | None = None, **wish: Any) -> None:
         services.request_sync(asked.as_options(), actor="schedule")
     except Conflict as conflict:
         logger.info("product_sync.not_started", reason=conflict.slug, **conflict.extra)
+
+
+@shared_task(name="etl.tasks.run_product_sync_shard")
+def run_product_sync_shard(shard_id: int) -> None:
+    """Work on one shard of a run."""
+    sharding.run_product_sync_shard(shard_id, hand_over_after=HAND_OVER_AFTER_SECONDS)

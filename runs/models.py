@@ -72,6 +72,7 @@ class Run(models.Model):
     QUEUE: ClassVar[str] = "default"
     STATUSES: ClassVar[Statuses] = Statuses()
     ERRORS: ClassVar[type[models.TextChoices]] = RunError
+    PART_OF: ClassVar[str] = ""  # the field with the run this is a part of; such a run is not shown by itself
 
     status = models.CharField(_("status"), max_length=32, choices=RunStatus, default=RunStatus.PENDING)
     progress = models.PositiveSmallIntegerField(_("progress"), default=0, help_text=_("Percent."))

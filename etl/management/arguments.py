@@ -12,6 +12,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
+from etl.products.services import as_many_shards_as_cores
+
 BAD_SETUP = 2
 KEYS_FILE_MOST_BYTES = 10_000_000
 
@@ -94,6 +96,11 @@ def moment(text: str) -> datetime:
     except (ValueError, OverflowError) as error:
         message = _("%(text)r is not a date or time: %(why)s") % {"text": text, "why": error}
         raise ArgumentTypeError(message) from error
+
+
+def shard_count(text: str) -> int:
+    """A number of shards; auto is one for each core."""
+    return as_many_shards_as_cores() if text == "auto" else positive(text)
 
 
 def product_keys(text: str) -> list[tuple[str, str]]:

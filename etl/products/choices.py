@@ -48,6 +48,7 @@ class SyncError(TextChoices):
     WATERMARK_MOVED = "watermark-moved", _("Someone else moved the watermark")
     TOO_MANY_REJECTS = "too-many-rejects", _("More rows were rejected than allowed")
     SOURCE_UNUSABLE = "source-unusable", _("The source cannot be read")
+    SHARD_FAILED = "shard-failed", _("A part of the run failed")
     TOO_MANY_DELETES = "too-many-deletes", _("More of the listed products would be deleted than allowed")
 
 

@@ -183,6 +183,7 @@ class Watermark(models.Model):
 # what `max_batches` counts: if retried rejects did, a long list of them would keep a run with few batches
 # from ever reading on
 COUNTED_PHASES = (Phase.PAGES, Phase.KEYS)
+MOST_SHARDS = 64
 
 
 class ProductSyncRun(Run):
@@ -214,6 +215,9 @@ class ProductSyncRun(Run):
         db_default=EMPTY_LIST,
         blank=True,
         help_text=_("[brand, SKU] of the products to read; empty for all."),
+    )
+    shards = models.PositiveSmallIntegerField(
+        _("shards"), default=1, db_default=1, help_text=_("Parts of the keys that workers read side by side.")
     )
     max_delete_percent = models.PositiveSmallIntegerField(_("percent deleted at most"), default=10, db_default=10)
 
@@ -293,6 +297,11 @@ class ProductSyncRun(Run):
                 violation_error_message=_("The end lies before the beginning."),
             ),
             models.CheckConstraint(
+                condition=Q(shards__gte=1, shards__lte=MOST_SHARDS),
+                name="product_sync_has_a_shard",
+                violation_error_message=_("A run has 1 to 64 shards."),
+            ),
+            models.CheckConstraint(
                 condition=Q(max_delete_percent__lte=100),
                 name="product_sync_deletes_at_most_all",
                 violation_error_message=_("A share lies between 0 and 100 percent."),
@@ -365,6 +374,7 @@ class ProductSyncBatch(models.Model):
     run = models.ForeignKey(
         ProductSyncRun, on_delete=models.CASCADE, db_index=False, related_name="batch_log", verbose_name=_("run")
     )
+    shard = models.PositiveSmallIntegerField(_("shard"), default=0, db_default=0)  # 0: the run itself
     number = models.PositiveIntegerField(_("batch"))
     phase = models.CharField(_("phase"), max_length=8, choices=Phase)
     read = models.PositiveIntegerField(_("read"))
@@ -382,9 +392,11 @@ class ProductSyncBatch(models.Model):
     class Meta:
         verbose_name = _("batch")
         verbose_name_plural = _("batches")
-        ordering: ClassVar = ["run", "number"]
+        ordering: ClassVar = ["run", "shard", "number"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["run", "number"], name="product_sync_batch_is_numbered_once")
+            models.UniqueConstraint(
+                fields=["run", "shard", "number"], name="product_sync_batch_of_a_shard_is_numbered_once"
+            )
         ]
 
     def __str__(self) -> str:

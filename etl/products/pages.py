@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from etl.products.choices import Phase
 from etl.products.models import RejectedRow
 from etl.products.positions import BEFORE_EVERY_ID, Cursor, Position
-from etl.products.source import LocalSource, SameRow, SourceRow
+from etl.products.source import LocalSource, OthersRow, SameRow, SourceRow
 
 # read by id, so not bounded in bytes: few enough that even rows of the largest size fit
 REJECTS_PER_PAGE = 100
@@ -51,6 +51,8 @@ class Reading:
     batch_size: int
     in_order: bool = True
     skip_same: bool = True
+    timed: bool = True  # whether the pages themselves are read, and not by shards
+    shard: tuple[int, int] | None = None  # the rows of these keys only: number and of how many
 
     def expected_rows(self) -> int:
         """How many rows there are to read, those rejected earlier left out."""
@@ -85,15 +87,19 @@ class Reading:
         return Page(rows, Cursor(Phase.UNTIMED, None, rows[-1].raw.src_id)) if rows else None
 
     def _timed(self, after: Position | None) -> Page | None:
-        rows = self.source.page(after, self.until, self.batch_size, skip_same=self.skip_same)
+        if not self.timed:
+            return None
+        rows = self.source.page(after, self.until, self.batch_size, skip_same=self.skip_same, shard=self.shard)
         if not rows:
             return None
-        return Page(rows, Cursor(Phase.PAGES, *position_of(rows[-1])), in_order=self.in_order)
+        cursor = Cursor(Phase.PAGES, *position_of(rows[-1]))
+        own = [row for row in rows if not isinstance(row, OthersRow)]
+        return Page(own, cursor, in_order=self.in_order)
 
 
-def position_of(row: SourceRow | SameRow) -> tuple[datetime | None, int]:
+def position_of(row: SourceRow | SameRow | OthersRow) -> tuple[datetime | None, int]:
     """Where a row stands in the source."""
-    return row.position if isinstance(row, SameRow) else (row.raw.src_updated_at, row.raw.src_id)
+    return (row.raw.src_updated_at, row.raw.src_id) if isinstance(row, SourceRow) else row.position
 
 
 def start_position(watermark: Position | None, *, resume: bool, lookback: timedelta) -> Position | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from typing import Any
 
-from django.db import connections, models
+from django.db import connections, models, transaction
 from django.db.models import Q
 
 from etl.products.positions import Position
@@ -57,6 +58,25 @@ class ProductSyncRunQuerySet(RunQuerySet):
     def of_source(self, source: str) -> ProductSyncRunQuerySet:
         """Runs that read this source and write (a dry run writes nothing and waits for nobody)."""
         return self.filter(source=source, dry_run=False)
+
+    def finish(self, pk: Any, token: int, status: str, **values: Any) -> bool:
+        with transaction.atomic(using=self.db):
+            return super().finish(pk, token, status, **values) and self.end_parts([pk])
+
+    def cancel(self, pk: Any) -> bool:
+        with transaction.atomic(using=self.db):
+            return super().cancel(pk) and self.end_parts([pk])
+
+    def fail_exhausted(self, *, error: str, limit: int = 100) -> list[Any]:
+        failed = super().fail_exhausted(error=error, limit=limit)
+        self.end_parts(failed)
+        return failed
+
+    def end_parts(self, keys: list[Any]) -> bool:
+        """Cancel the open shards of runs that have ended, so that their workers stop at the next fence."""
+        shards = self.model._meta.get_field("parts").related_model.objects.open().filter(run__in=keys)
+        shards.update(**shards._final_values(shards.statuses.cancelled))
+        return True
 
 
 class RejectedRowQuerySet(models.QuerySet):

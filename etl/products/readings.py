@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
@@ -13,6 +13,7 @@ from etl.products.models import ProductSyncRun
 from etl.products.normalise import readable_key
 from etl.products.pages import REJECTS_PER_PAGE, Page, Reading, start_position
 from etl.products.positions import BEFORE_EVERY_ID, Cursor, Position
+from etl.products.shards import ProductSyncShard
 from etl.products.source import LocalSource, SourceKey, SourceRow
 
 Key = tuple[str, str]
@@ -32,7 +33,17 @@ def reading_of(run: ProductSyncRun, source: LocalSource) -> Reading | NamedRows:
     else:
         start = None if run.since is None else Position(run.since, BEFORE_EVERY_ID)
     # a dry run has to compare with what it would have written itself, which the database does not know
-    return Reading(source, start, run.read_until, run.batch_size, in_order, skip_same=not run.dry_run)
+    return Reading(
+        source, start, run.read_until, run.batch_size, in_order, skip_same=not run.dry_run, timed=run.shards == 1
+    )
+
+
+def shard_reading_of(shard: ProductSyncShard, source: LocalSource) -> Reading:
+    """What a shard reads: the pages of its run, and of them the rows of its own keys."""
+    whole = reading_of(shard.run, source)
+    assert isinstance(whole, Reading), "only what is read in order is read in shards"
+    # as many rows of its own in a page as there are in a page of an undivided run
+    return replace(whole, timed=True, shard=(shard.number, shard.of), batch_size=whole.batch_size * shard.of)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ def as_report(run: ProductSyncRun) -> dict[str, Any]:
     }
     if run.mode != Mode.SYNC:
         report["mode"] = str(run.mode)
+    if run.shards > 1:
+        report["shards"] = run.shards
     if run.keys:
         report["keysNotFound"] = as_keys(run)
     if run.error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from access.services import record
 from etl.products.choices import Mode, Phase
 from etl.products.decisions import Key, settle
 from etl.products.merge import ConcurrentWrite, write
-from etl.products.models import ProductSyncRun, RejectedRow, Watermark
+from etl.products.models import MOST_SHARDS, ProductSyncRun, RejectedRow, Watermark
 from etl.products.pages import Page
 from etl.products.positions import BEFORE_EVERY_ID, FIRST_MOMENT, Cursor
 from etl.products.source import configured_source
@@ -45,6 +46,7 @@ class SyncOptions:
     until: datetime | None = None
     keys: tuple[Key, ...] = ()
     max_delete_percent: int = 10
+    shards: int = 1
 
     def unsaved_run(self, **values: Any) -> ProductSyncRun:
         """A run with these options that exists in memory only."""
@@ -62,6 +64,11 @@ class SyncOptions:
         refuse_contradictions(self)
         if self.mode != Mode.REHASH:  # which reads only what is stored
             configured_source().check()
+
+
+def as_many_shards_as_cores() -> int:
+    """What "auto" means for the number of shards."""
+    return min(MOST_SHARDS, os.cpu_count() or 1)
 
 
 def request_sync(options: SyncOptions, *, actor: Any, requested_by: Any = None) -> ProductSyncRun:
@@ -124,6 +131,7 @@ def _end_abandoned(source: str) -> list[int]:
     hopeless = runs.fail_exhausted(error=RunError.WORKER_LOST)
     expired = list(runs.expired().values_list("pk", flat=True))
     take_over_expired(ProductSyncRun.objects.filter(pk__in=expired))
+    ProductSyncRun.objects.end_parts(expired)
     return hopeless + expired
 
 

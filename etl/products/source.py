@@ -49,15 +49,21 @@ KEY = ("brand", "sku")
 # One statement: a page in order, bounded in bytes, joined with the stored versions. Cells of a row over the
 # limit come cut short, so that one huge cell costs no memory; `row_bytes` has its true size. A row that is
 # letter by letter the one its product was last written from is `same` and comes without its payload: reading
-# it again could only find it unchanged.
+# it again could only find it unchanged. A shard gets the rows of its keys, and the last of the page whosever
+# it is, for its cursor. The share is computed here and not in WHERE, where the planner would guess that it
+# leaves few rows and leave the index.
 PAGE = """
     WITH page AS (
         SELECT s.{id} AS id, CASE WHEN s.{time} >= {earliest} THEN s.{time} END AS at,
-               {size} AS row_bytes, hash_record_extended(ROW({texts}), 0) AS fingerprint, {cells}
+               {size} AS row_bytes, {mine} AS mine,
+               CASE WHEN {mine} THEN hash_record_extended(ROW({texts}), 0) END AS fingerprint, {cells}
           FROM {table} s WHERE {where}
          ORDER BY {order} LIMIT %(limit)s
     ), bounded AS (
-        SELECT page.*, sum(row_bytes) OVER (ORDER BY at, id) - row_bytes AS bytes_before FROM page
+        SELECT page.*, sum(row_bytes) OVER in_order - row_bytes AS bytes_before,
+               lead(id) OVER in_order IS NULL
+               OR sum(row_bytes) OVER in_order >= %(page_bytes)s AS is_last
+          FROM page WINDOW in_order AS (ORDER BY at, id)
     ), compared AS (
         SELECT b.*, p.id AS product_id, p.data_version, p.src_updated_at, p.src_id, p.is_deleted,
                p.source_fingerprint, %(skip_same)s AND coalesce(
@@ -65,15 +71,22 @@ PAGE = """
                    AND p.data_version ^@ %(version_prefix)s, false
                ) AS same
           FROM bounded b
-          LEFT JOIN products p ON p.brand_code = b.brand AND p.sku = b.sku
-         WHERE b.bytes_before < %(page_bytes)s
+          LEFT JOIN products p ON b.mine AND p.brand_code = b.brand AND p.sku = b.sku
+         WHERE b.bytes_before < %(page_bytes)s AND (b.mine OR b.is_last)
     )
-    SELECT same, id, {shown}, at, row_bytes,
+    SELECT CASE WHEN mine THEN same END, id, {shown}, at, row_bytes,
            product_id, data_version, src_updated_at, src_id, is_deleted, source_fingerprint, fingerprint
       FROM compared
      ORDER BY at, id
 """
 CELL_SIZE = "coalesce(octet_length(s.{column}::text), 0)"
+# keys that differ only in what NFC makes equal may fall into two shards; they then meet as two runs would
+MINE = """
+    coalesce(
+        (hashtextextended(btrim(s.{brand}::text) || chr(31) || btrim(s.{sku}::text), 0) & 9223372036854775807)
+        %% %(of)s::bigint, 0
+    ) = %(number)s::bigint - 1
+"""
 CELL_CUT = "WHEN row_bytes > %(row_limit)s THEN left({cell}, %(kept)s) ELSE {cell} END"
 KEY_SHOWN, CELL_SHOWN = f"CASE {CELL_CUT}", f"CASE WHEN same THEN NULL {CELL_CUT}"
 # columns of PAGE: whether same, the row, what is stored, the fingerprint
@@ -163,6 +176,12 @@ class SameRow(NamedTuple):
     position: Position
 
 
+class OthersRow(NamedTuple):
+    """The last row of a page when it belongs to another shard: only where it stands is of interest."""
+
+    position: Position
+
+
 class SourceKey(NamedTuple):
     """The key cells of a source row as written there, for normalise.readable_key()."""
 
@@ -171,8 +190,10 @@ class SourceKey(NamedTuple):
     sku: Any
 
 
-def as_row(row: tuple[Any, ...]) -> SourceRow | SameRow:
+def as_row(row: tuple[Any, ...]) -> SourceRow | SameRow | OthersRow:
     """A row of PAGE."""
+    if row[0] is None:
+        return OthersRow(Position(row[AT], row[ID]))
     if row[0]:
         return SameRow(row[BRAND], row[SKU], Position(row[AT], row[ID]))
     stored = Stored(*row[STORED]) if row[STORED.start] is not None else None
@@ -223,15 +244,23 @@ class LocalSource:
         return self._value(query, {"until": until})
 
     def page(
-        self, after: Position | None, until: datetime, limit: int, *, skip_same: bool = False
-    ) -> list[SourceRow | SameRow]:
+        self,
+        after: Position | None,
+        until: datetime,
+        limit: int,
+        *,
+        skip_same: bool = False,
+        shard: tuple[int, int] | None = None,
+    ) -> list[SourceRow | SameRow | OthersRow]:
         """The next rows beyond `after` in cursor order: at most `limit`, at most PAGE_MAX_BYTES of payload.
 
         Strictly the ordered pair (time, id), so rows that share a timestamp are neither lost nor read twice.
-        With `skip_same` rows whose product is stored from the same text come as SameRow.
+        With `skip_same` rows whose product is stored from the same text come as SameRow. With `shard`,
+        which is a number and of how many, only the rows of its keys come, and the last of the page as
+        OthersRow if it is none of them.
         """
         where, params = self._range(after, until)
-        return self._read(where, params | {"skip_same": skip_same}, limit)
+        return self._read(where, params | {"skip_same": skip_same}, limit, shard=shard)
 
     def untimed(self, after_id: int, limit: int) -> list[SourceRow]:
         """The next rows without a usable timestamp, in order of id."""
@@ -290,8 +319,15 @@ class LocalSource:
             return {(row[0], row[1]): Stored(*row[2:]) for row in cursor.fetchall()}
 
     def _read(
-        self, where: sql.Composable, params: dict[str, Any], limit: int, *, by_id: bool = False, bounded: bool = True
-    ) -> list[SourceRow | SameRow]:
+        self,
+        where: sql.Composable,
+        params: dict[str, Any],
+        limit: int,
+        *,
+        by_id: bool = False,
+        bounded: bool = True,
+        shard: tuple[int, int] | None = None,
+    ) -> list[SourceRow | SameRow | OthersRow]:
         """The rows that PAGE finds, at most `limit` and, if bounded, about PAGE_MAX_BYTES of them."""
         params = {
             "skip_same": False,
@@ -302,14 +338,18 @@ class LocalSource:
             "page_bytes": PAGE_MAX_BYTES if bounded else NO_LIMIT,
             "version_prefix": PREFIX,
         }
-        return [as_row(row) for row in self._rows_of(self._page_query(where, by_id=by_id), params)]
+        if shard is not None:
+            params["number"], params["of"] = shard
+        query = self._page_query(where, by_id=by_id, sharded=shard is not None)
+        return [as_row(row) for row in self._rows_of(query, params)]
 
-    def _page_query(self, where: sql.Composable, *, by_id: bool) -> sql.Composable:
+    def _page_query(self, where: sql.Composable, *, by_id: bool, sharded: bool) -> sql.Composable:
         """PAGE for the columns of this source."""
         cells = [{"column": sql.Identifier(self.columns[cell]), "cell": sql.Identifier(cell)} for cell in PAYLOAD]
         return sql.SQL(PAGE).format(
             **self._names(),
             where=where,
+            mine=sql.SQL(MINE).format(**self._key_cells()) if sharded else sql.SQL("true"),
             order=sql.SQL("s.{id}" if by_id else "s.{time}, s.{id}").format(**self._names()),
             size=sql.SQL(" + ").join(sql.SQL(CELL_SIZE).format(**each) for each in cells),
             texts=sql.SQL(", ").join(sql.SQL("s.{column}::text").format(**each) for each in cells),
@@ -366,8 +406,8 @@ class LocalSource:
             return cursor.fetchone()[0]
 
 
-def source_rows(rows: Iterable[SourceRow | SameRow]) -> list[SourceRow]:
-    """The same rows, when they were read without `skip_same`."""
+def source_rows(rows: Iterable[SourceRow | SameRow | OthersRow]) -> list[SourceRow]:
+    """The same rows, when they were read in full."""
     return [row for row in rows if isinstance(row, SourceRow)]
 
 

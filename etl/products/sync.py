@@ -7,19 +7,20 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import structlog
-from django.db import DataError, IntegrityError, connection, transaction
-from django.db.models import F
+from django.db import connection
 
+from etl.products.batches import PageWork
 from etl.products.choices import Mode, Phase, SyncError
-from etl.products.decisions import Decision, settle
+from etl.products.decisions import Decision
 from etl.products.disappeared import FullCompare
-from etl.products.merge import ConcurrentWrite, refuse_unstorable, write
-from etl.products.models import COUNTED_PHASES, Product, ProductSyncBatch, ProductSyncRun, Watermark
+from etl.products.merge import ConcurrentWrite
+from etl.products.models import COUNTED_PHASES, Product, ProductSyncRun, Watermark
 from etl.products.pages import Page
 from etl.products.positions import Position
 from etl.products.readings import NamedRows, reading_of
 from etl.products.rehash import Rehash
 from etl.products.rehearsal import not_found, rehearse
+from etl.products.sharding import InShards
 from etl.products.source import LocalSource, SourceUnusable, configured_source
 from runs.errors import LeaseLost, RunFailed
 from runs.lease import Lease
@@ -57,12 +58,12 @@ def run_product_sync(pk: int, *, hand_over_after: float | None = None, on_batch:
             raise RunFailed(SyncError.SOURCE_UNUSABLE, str(error)) from error
 
 
-class ProductSync:
+class ProductSync(PageWork):
     """One claimed run at work."""
 
     def __init__(self, lease: Lease, source: LocalSource, on_batch: OnBatch) -> None:
-        self.lease, self.source, self.on_batch = lease, source, on_batch
-        self.run = self._reloaded()
+        super().__init__(lease, source)
+        self.on_batch = on_batch
 
     def synchronise(self, hand_over_after: float | None) -> None:
         """Work to the end of what the run's mode asks for, or until it is time to hand over."""
@@ -84,12 +85,14 @@ class ProductSync:
         retried(self._begin)
         while self.run.phase in READING_PHASES and retried(self._step, also=(ConcurrentWrite,)):
             yield
+        if self.run.shards > 1:
+            yield from self._following(InShards(self.lease, self.source).batches())
         if self.run.mode == Mode.FULL:
             yield from self._following(FullCompare(self.lease, self.source).batches())
 
     def _following(self, batches: Iterator[None]) -> Iterator[None]:
         for _batch in batches:
-            self.run = self._reloaded()
+            self.state = self.reloaded()
             yield
 
     def rehearse(self) -> None:
@@ -105,7 +108,7 @@ class ProductSync:
 
     def _begin(self) -> None:
         """Fix what the whole run reads; a run that goes on keeps what was fixed at its first start."""
-        self.run = self._reloaded()
+        self.state = self.reloaded()
         if self.run.read_until is not None:
             self.reading = reading_of(self.run, self.source)
             return
@@ -117,7 +120,7 @@ class ProductSync:
         self._fix(fixed)
 
     def _count_products(self) -> None:
-        self.run = self._reloaded()
+        self.state = self.reloaded()
         if self.run.rows_expected is None:
             self._fix({"rows_expected": Product.objects.count()})
 
@@ -127,25 +130,12 @@ class ProductSync:
             raise LeaseLost
 
     def _step(self) -> bool:
-        """One page from reading to commit; False when there is none left.
-
-        Starts from the stored cursor, so that a repeat after a COMMIT of unknown outcome is harmless.
-        """
-        began = time.perf_counter()
-        self.run = self._reloaded()
+        """One page from reading to commit; False when there is none left, or enough are read."""
         if self.run.max_batches is not None and self.run.has_enough(self._pages_done()):
             return False
-        page = self.reading.next_page(self.run.cursor)
-        if page is None:
+        if not self.next_page():
             return False
-        decision = settle(page, self.source)
-        try:
-            self._commit(page, decision, began)
-        except (DataError, IntegrityError):
-            # the database refuses what we took for good; put it on the list like any bad row
-            refuse_unstorable(decision)
-            self._commit(page, decision, began)
-        self.run = self._reloaded()
+        self.state = self.reloaded()
         if self.run.max_rejects is not None and self.run.rejected > self.run.max_rejects:
             raise RunFailed(SyncError.TOO_MANY_REJECTS, f"{self.run.rejected} > {self.run.max_rejects}")
         return True
@@ -153,43 +143,21 @@ class ProductSync:
     def _pages_done(self) -> int:
         return self.run.batch_log.filter(phase__in=COUNTED_PHASES).count()
 
-    def _commit(self, page: Page, decision: Decision, began: float) -> None:
-        """Everything a page changes, in one transaction that begins with the fence."""
-        with transaction.atomic():
-            counts = decision.counts.as_dict()
-            watermark = self._watermark_beyond(page)
-            moved = {"watermark_after_at": watermark.at, "watermark_after_id": watermark.id} if watermark else {}
-            self.lease.advance(
-                phase=page.cursor.phase,
-                cursor_at=page.cursor.at,
-                cursor_id=page.cursor.id,
-                batches=F("batches") + 1,
-                seconds=F("seconds") + (time.perf_counter() - began),
-                progress=self.run.progress_after(decision.counts.read),
-                **{name: F(name) + count for name, count in counts.items()},
-                **moved,
-            )
-            write(decision, source=self.run.source, run_id=self.run.pk, gone=page.gone)
-            if watermark:
-                self._move_watermark(watermark)
-            ProductSyncBatch.objects.create(
-                run=self.run,
-                number=self.run.batches + 1,
-                phase=page.cursor.phase,
-                seconds=time.perf_counter() - began,
-                cursor_at=page.cursor.at,
-                cursor_id=page.cursor.id,
-                **counts,
-            )
+    def moving_with(self, page: Page, decision: Decision) -> dict[str, Any]:
+        watermark = self._watermark_beyond(page)
+        moved = {"watermark_after_at": watermark.at, "watermark_after_id": watermark.id} if watermark else {}
+        return {"phase": page.cursor.phase, "progress": self.run.progress_after(decision.counts.read), **moved}
+
+    def commit_also(self, page: Page) -> None:
+        """Move the watermark, by compare-and-set in the page's own transaction."""
+        watermark = self._watermark_beyond(page)
+        if watermark and not Watermark.objects.move(self.run.source, expected=self.run.watermark, to=watermark):
+            raise RunFailed(SyncError.WATERMARK_MOVED)
 
     def _watermark_beyond(self, page: Page) -> Position | None:
         """Where the watermark goes with this page; None while the page lies before it."""
         current = self.run.watermark
         return page.watermark if page.watermark and (current is None or page.watermark > current) else None
-
-    def _move_watermark(self, to: Position) -> None:
-        if not Watermark.objects.move(self.run.source, expected=self.run.watermark, to=to):
-            raise RunFailed(SyncError.WATERMARK_MOVED)
 
     def _end(self) -> None:
         if self.run.created >= ANALYZE_FROM_CREATED:
@@ -198,6 +166,3 @@ class ProductSync:
                 cursor.execute("ANALYZE products (brand_code, sku)")
         waiting = self.source.count_waiting(self.reading.until) if self.run.reads_to_the_end else 0
         self.lease.finish(ProductSyncRun.STATUSES.completed, progress=100, phase=Phase.DONE, waiting=waiting)
-
-    def _reloaded(self) -> ProductSyncRun:
-        return ProductSyncRun.objects.get(pk=self.lease.pk)

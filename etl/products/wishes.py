@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from etl.products.choices import Mode
+from etl.products.models import MOST_SHARDS
 from etl.products.normalise import readable_key
 from etl.products.positions import FIRST_MOMENT
 
@@ -27,6 +28,7 @@ MEANT_FOR: dict[str, set[Mode]] = {
     "max_batches": {Mode.SYNC, Mode.REPLAY},
     "max_rejects": {Mode.SYNC, Mode.FULL, Mode.REPLAY},
     "max_delete_percent": {Mode.FULL},
+    "shards": {Mode.SYNC, Mode.FULL},
     "since": {Mode.REPLAY},
     "until": {Mode.REPLAY},
     "keys": {Mode.REPLAY},
@@ -69,6 +71,12 @@ def refuse_contradictions(options: Any) -> None:
     for name, modes in MEANT_FOR.items():
         if options.mode not in modes and getattr(options, name) != defaults[name]:
             raise ValidationError({name: _is_out_of_place(options.mode, modes)})
+    if not 1 <= options.shards <= MOST_SHARDS:
+        raise ValidationError({"shards": _("A run has 1 to 64 shards.")})
+    if options.shards > 1 and options.dry_run:
+        raise ValidationError({"shards": _("A dry run compares with itself, so it cannot be divided.")})
+    if options.shards > 1 and options.max_batches is not None:
+        raise ValidationError({"shards": _("The first batches are of the undivided source: leave out the shards.")})
     if options.mode == Mode.REPLAY and not (options.since or options.until or options.keys):
         raise ValidationError({"keys": _("Say which rows to read: since, until or keys.")})
     for name in ("since", "until"):

@@ -20,6 +20,7 @@ from etl.management.arguments import (
     percent,
     positive,
     product_keys,
+    shard_count,
 )
 from etl.products import services, sync
 from etl.products.models import ProductSyncRun
@@ -69,6 +70,13 @@ class Command(OneLineErrors, BaseCommand):
             type=not_negative,
             metavar="N",
             help="fail after more than N rejects; with --full nothing is deleted then",
+        )
+        parser.add_argument(
+            "--shards",
+            type=shard_count,
+            default=1,
+            metavar="N|auto",
+            help="divide the keys among N Celery workers, this process included (auto: as many as cores)",
         )
         self.add_modes(parser)
         parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -139,6 +147,7 @@ def wish_of(options: dict[str, Any]) -> services.SyncOptions:
         max_rejects=options["max_rejects"],
         mode=mode_asked(full=options["full"], rehash=options["rehash"], **picked),
         max_delete_percent=options["max_delete_percent"],
+        shards=options["shards"],
         **picked | {"keys": keys_asked(options["keys"] or [])},
     )
 

@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from etl.products.choices import Mode
-from etl.products.services import SyncOptions
+from etl.products.models import MOST_SHARDS
+from etl.products.services import SyncOptions, as_many_shards_as_cores
 from etl.products.wishes import keys_asked, refuse_contradictions
 
 
@@ -31,6 +32,16 @@ class RehashForm(forms.Form):
         return cleaned
 
 
+class ShardsForm(forms.Form):
+    shards = forms.IntegerField(
+        label=gettext_lazy("Shards"),
+        min_value=1,
+        max_value=MOST_SHARDS,
+        initial=as_many_shards_as_cores,
+        help_text=gettext_lazy("Best as many as the machine has cores."),
+    )
+
+
 class FullForm(RehashForm):
     mode = Mode.FULL
 
@@ -41,7 +52,8 @@ class FullForm(RehashForm):
         initial=10,
         help_text=gettext_lazy("If more of the listed products would go, the run fails and deletes nothing."),
     )
-    field_order = ("max_delete_percent", "dry_run")
+    shards = forms.IntegerField(label=gettext_lazy("Shards"), min_value=1, max_value=MOST_SHARDS, initial=1)
+    field_order = ("max_delete_percent", "shards", "dry_run")
 
 
 class ReplayForm(RehashForm):

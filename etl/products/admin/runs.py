@@ -16,9 +16,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from desk.badges import Tone, badge, number
+from desk.badges import Tone, badge, number, status_badge
 from desk.object_actions import Context, object_action
-from etl.products.admin.forms import FullForm, RehashForm, ReplayForm
+from etl.products.admin.forms import FullForm, RehashForm, ReplayForm, ShardsForm
 from etl.products.choices import ChangeType, Mode
 from etl.products.diffs import field_diffs
 from etl.products.models import ProductSyncRun
@@ -46,7 +46,7 @@ CHANGE_TONES: dict[str, Tone] = {
 class ProductSyncRunAdmin(RunAdmin):
     list_display = (*RunAdmin.list_display, "read_rows", "created_rows", "updated_rows", "rejected_rows")
     list_filter = ("status", SupersededFilter, "mode", "dry_run", "created_at")
-    list_actions: ClassVar = ["run_now", "dry_run", "full_compare", "replay", "rehash"]
+    list_actions: ClassVar = ["run_now", "in_shards", "dry_run", "full_compare", "replay", "rehash"]
     list_empty_text = gettext_lazy("Press “Run now” to read the source for the first time.")
     change_form_template = "etl/product_sync_run.html"
     poll_path = POLL_PATH
@@ -60,6 +60,15 @@ class ProductSyncRunAdmin(RunAdmin):
     @object_action(label=gettext_lazy("Run now"), permission="etl.run_product_sync", tone="info")
     def run_now(self, request: HttpRequest) -> HttpResponse | None:
         return self._start(request, SyncOptions())
+
+    @object_action(
+        label=gettext_lazy("Run in shards"),
+        permission="etl.run_product_sync",
+        confirm=gettext_lazy("Several workers read side by side, each the products of its own keys."),
+        form=ShardsForm,
+    )
+    def in_shards(self, request: HttpRequest, wish: dict[str, Any]) -> HttpResponse | None:
+        return self._start(request, SyncOptions(**wish))
 
     @object_action(label=gettext_lazy("Dry run"), permission="etl.run_product_sync")
     def dry_run(self, request: HttpRequest) -> HttpResponse | None:
@@ -115,8 +124,12 @@ class ProductSyncRunAdmin(RunAdmin):
         return super().get_queryset(request).defer("keys")  # there may be thousands
 
     def page_context(self, run: ProductSyncRun) -> Context:
-        batches = list(run.batch_log.order_by("-number")[:BATCHES_SHOWN])
+        batches = list(run.batch_log.order_by("-pk")[:BATCHES_SHOWN])
         return super().page_context(run) | {
+            "shards": [
+                (shard, status_badge(shard.status, shard.get_status_display()))
+                for shard in run.parts.order_by("number")
+            ],
             "counts": list(counts(run)),
             "batches": batches,
             "differences": [
@@ -157,6 +170,8 @@ class ProductSyncRunAdmin(RunAdmin):
         ]
         if run.dry_run:
             said.append(_("dry run"))
+        if run.shards > 1:
+            said.append(ngettext("%(count)s shard", "%(count)s shards", run.shards) % {"count": run.shards})
         if run.max_batches is not None:
             said.append(_("at most %(count)s batches") % {"count": run.max_batches})
         if run.max_rejects is not None:

@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from api.serializers import JSONField, ModelSerializer, Serializer
 from etl.products.choices import Resolution
-from etl.products.models import Product, ProductChange, ProductSyncRun, RejectedRow
+from etl.products.models import MOST_SHARDS, Product, ProductChange, ProductSyncRun, RejectedRow
 from etl.products.positions import Position
 from etl.products.services import SyncOptions
 from etl.products.wishes import KEYS_AT_MOST, keys_asked, mode_asked
@@ -56,6 +56,9 @@ class SyncRequestSerializer(Serializer):
         max_length=KEYS_AT_MOST,
         help_text="Read only rows of these products again.",
     )
+    shards = serializers.IntegerField(
+        min_value=1, max_value=MOST_SHARDS, default=1, help_text="Parts of the keys that workers read side by side."
+    )
     rehash = serializers.BooleanField(default=False, help_text="Compute the versions of stored products anew.")
 
     def as_options(self) -> SyncOptions:
@@ -72,6 +75,7 @@ class SyncRequestSerializer(Serializer):
             max_rejects=wish["max_rejects"],
             mode=mode_asked(full=wish["full"], rehash=wish["rehash"], **picked),
             max_delete_percent=wish["max_delete_percent"],
+            shards=wish["shards"],
             **picked | {"keys": keys_asked(named)},
         )
 
@@ -106,7 +110,7 @@ class ProductRunSerializer(RunSerializer):
         model = ProductSyncRun
         fields = (
             *RUN_FIELDS, "source", "mode", "limit", "resume", "dry_run", "lookback", "max_batches", "max_rejects",
-            "max_delete_percent", "since", "until", "keys_not_found", "first_keys_not_found", "phase",
+            "max_delete_percent", "shards", "since", "until", "keys_not_found", "first_keys_not_found", "phase",
             "rows_expected", "read", "created", "updated", "unchanged", "superseded", "rejected", "deleted", "waiting",
             "batches", "seconds", "rows_per_second", "watermark_before", "watermark_after", "differences",
         )  # fmt: skip
