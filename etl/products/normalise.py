@@ -135,6 +135,8 @@ def readable_key(brand: Any, sku: Any) -> tuple[str, str] | None:
     except RowRejected:
         return None
     text = "".join(key)
+    if text.isprintable():  # neither a NUL nor half a surrogate pair is
+        return key
     # no product is stored under such a key
     return None if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text) else key
 

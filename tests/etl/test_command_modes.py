@@ -98,9 +98,9 @@ def test_full_deletes_and_tells_how_many(fed, capsys):
 
 def test_too_many_deletes_exit_with_one_and_say_how_many_of_how_many(fed, capsys):
     StagingProduct.objects.filter(style_no__in="345").delete()
-    code, error = refusal(capsys, "--full")
-    assert (code, len(error.strip().splitlines())) == (1, 1)
-    assert "3 / 10 = 30.0 % > 10 %" in error
+    failed = manage("etl_products", "--full")
+    assert (failed.returncode, len(failed.stderr.strip().splitlines())) == (1, 1)
+    assert "3 / 10 = 30.0 % > 10 %" in failed.stderr
     assert report(capsys, "--full", "--max-delete-percent", "30%")["deleted"] == 3
 
 

@@ -52,7 +52,7 @@ class SyncRequestSerializer(Serializer):
         child=ProductKeySerializer(),
         default=None,
         allow_null=True,
-        allow_empty=False,
+        min_length=1,
         max_length=KEYS_AT_MOST,
         help_text="Read only rows of these products again.",
     )

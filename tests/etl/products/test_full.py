@@ -12,6 +12,7 @@ from etl.models import Product, ProductChange, ProductSyncBatch, StagingProduct,
 from etl.products import disappeared, services, sync
 from etl.products.choices import Mode
 from etl.products.disappeared import IdSet
+from etl.products.normalise import readable_key
 from etl.products.readings import key_pages
 from etl.products.rehearsal import rehearse
 from etl.products.source import WHITE_SPACE, LocalSource
@@ -322,6 +323,12 @@ def test_a_dry_run_from_the_api_writes_its_own_row_and_deletes_nothing(stage, sy
     run = synced(**FULL, dry_run=True)
     assert (run.status, run.deleted, deleted()) == ("completed", 1, set())
     assert run.differences == [{"brand": "BRAND", "sku": "2", "type": "DELETE", "fields": {}}]
+
+
+def test_a_key_is_read_as_the_normaliser_reads_it_or_not_at_all():
+    assert readable_key(f" {DECOMPOSED}\u3000", 7) == (COMPOSED, "7")
+    assert readable_key("a\u00a0b", "1") == ("a\u00a0b", "1")
+    assert [readable_key("B", sku) for sku in (None, " ", "x" * 65, "a\0b", "\ud800", ["1"])] == [None] * 6
 
 
 def test_an_id_set_holds_what_was_put_in_however_far_apart():
