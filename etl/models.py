@@ -1,6 +1,7 @@
 """The models of every noun in this app."""
 
 from etl.products.models import (
+    FeedConsumer,
     Product,
     ProductChange,
     ProductSyncBatch,
@@ -11,6 +12,7 @@ from etl.products.models import (
 )
 
 __all__ = [
+    "FeedConsumer",
     "Product",
     "ProductChange",
     "ProductSyncBatch",
