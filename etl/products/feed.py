@@ -140,7 +140,7 @@ def look() -> Moment:
 def pruned_up_to() -> Pruned | None:
     """The newest change that pruning has deleted; None when it never has."""
     try:
-        pruning = apps.get_model("access", "Pruning")
+        pruning = apps.get_model("access", "Pruning")  # type: ignore[misc]
     except LookupError:
         return None
     table = ProductChange._meta.db_table
