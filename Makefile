@@ -57,6 +57,7 @@ check: setup
 	$(PY) -m mypy --no-incremental access api bench config desk etl runs
 	$(PY) -c "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
 	$(PY) manage.py makemigrations --check --dry-run
+	$(PY) -m config.migration_lint
 	$(PY) manage.py spectacular --validate --fail-on-warn --file var/openapi.yaml
 	diff -u docs/openapi.yaml var/openapi.yaml
 	$(PY) -m config.catalogue --check

@@ -27,6 +27,11 @@ class EtlConfig(AppConfig):
 
     def ready(self) -> None:
         from api.problems import register
+        from etl.products.cursors import InvalidCursor
+        from etl.products.feed import CursorGone, FeedUnusable
         from etl.products.source import SourceUnusable
 
         register(SourceUnusable, status=409)
+        register(InvalidCursor, status=400)
+        register(CursorGone, status=410)
+        register(FeedUnusable, status=503)

@@ -1,6 +1,7 @@
 """The models of every noun in this app."""
 
 from etl.products.models import (
+    FeedConsumer,
     Product,
     ProductChange,
     ProductSyncBatch,
@@ -12,6 +13,7 @@ from etl.products.models import (
 from etl.products.shards import ProductSyncShard
 
 __all__ = [
+    "FeedConsumer",
     "Product",
     "ProductChange",
     "ProductSyncBatch",

@@ -102,10 +102,17 @@ class Product(models.Model):
 
 
 class TransactionId(models.Field):
-    """PostgreSQL's xid8: the transaction that wrote a row, comparable with snapshots."""
+    """PostgreSQL's xid8: the transaction that wrote a row, comparable with snapshots. A number in Python."""
 
     def db_type(self, connection: object) -> str:
         return "xid8"
+
+    def get_prep_value(self, value: Any) -> Any:
+        # xid8 compares with no integer; a text of unknown type becomes what it is compared with
+        return str(value) if isinstance(value, int) else value
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
+        return value if value is None else int(value)
 
 
 class ProductChange(models.Model):
@@ -158,6 +165,26 @@ class ProductChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.change_type} {self.brand_code} {self.sku}"
+
+
+class FeedConsumer(models.Model):
+    """A program that follows the change feed and keeps its place here, beside the effects of what it read."""
+
+    name = models.CharField(_("consumer"), max_length=64, unique=True)
+    cursor = models.TextField(_("cursor"))
+    received = models.PositiveBigIntegerField(_("changes received"), default=0, db_default=0)
+    last_change_id = models.BigIntegerField(_("last change"), null=True)
+    created_at = models.DateTimeField(_("created at"), db_default=ClockTimestamp())
+    updated_at = models.DateTimeField(_("moved at"), db_default=ClockTimestamp())
+
+    class Meta:
+        verbose_name = _("feed consumer")
+        verbose_name_plural = _("feed consumers")
+        ordering: ClassVar = ["name"]
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Watermark(models.Model):

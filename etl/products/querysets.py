@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from django.db import connections, models, transaction
-from django.db.models import Q
+from django.db.models import F, Min, Q
 
+from etl.products.cursors import Snapshot
 from etl.products.positions import Position
 from runs.querysets import ClockTimestamp, RunQuerySet
 
@@ -50,6 +51,44 @@ class ProductChangeQuerySet(models.QuerySet):
     def of(self, product_id: int) -> ProductChangeQuerySet:
         """The history of one product, newest first."""
         return self.filter(product_id=product_id).order_by("-id")
+
+    def seen_by(self, snapshot: Snapshot) -> ProductChangeQuerySet:
+        """What could be seen when the snapshot was taken."""
+        return self.filter(xid__lt=snapshot.end).exclude(xid__in=snapshot.late)
+
+    def between(self, seen: Snapshot | None, upto: Snapshot) -> ProductChangeQuerySet:
+        """What `upto` sees and `seen` did not."""
+        news = self.seen_by(upto)
+        return news if seen is None else news.filter(Q(xid__gte=seen.end) | Q(xid__in=seen.late))
+
+    def ids_between(self, seen: Snapshot | None, upto: Snapshot, *, limit: int) -> list[int]:
+        """Ids of between(), in no useful order, at most `limit`; costs that many index entries at most.
+
+        Two plain ranges of the index on xid, in its order: a condition with OR, or an order by id, would let
+        the planner walk the whole log for a handful of rows.
+        """
+        ids = self.seen_by(upto).order_by("xid").values_list("pk", flat=True)
+        found = list(ids.filter(xid__gte=seen.end if seen else 0)[:limit])
+        if seen is not None and seen.late and len(found) < limit:
+            found += ids.filter(xid__in=seen.late)[: limit - len(found)]
+        return found
+
+    def first_id_after(self, seen: Snapshot, *, sessions: int) -> int:
+        """An id with nothing unseen below it, when at most `sessions` transactions go on at a time.
+
+        What began after the snapshot has ids beyond the newest seen. What was in progress then may have lower
+        ones: the late ones, and those with the next numbers, which had no later one finished before them.
+        """
+        following = self.filter(xid__gte=seen.end).order_by("xid").values_list("xid", flat=True).distinct()
+        numbers = list(following[:sessions])
+        suspects = Q(xid__in=seen.late) | Q(xid__gte=seen.end, xid__lte=numbers[-1] if numbers else seen.end)
+        # + 0, or PostgreSQL turns MIN into a walk along the primary key
+        lowest = self.filter(suspects).aggregate(lowest=Min(F("pk") + 0))["lowest"]
+        return seen.newest + 1 if lowest is None else min(seen.newest + 1, int(lowest))
+
+    def next_id(self, after: int) -> int | None:
+        """The lowest id beyond `after`."""
+        return self.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True).first()
 
 
 class ProductSyncRunQuerySet(RunQuerySet):

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import pgtrigger
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q
 from django.utils.translation import gettext as _
 
@@ -16,7 +17,7 @@ from access.services import record
 from etl.products.choices import Mode, Phase
 from etl.products.decisions import Key, settle
 from etl.products.merge import ConcurrentWrite, write
-from etl.products.models import MOST_SHARDS, ProductSyncRun, RejectedRow, Watermark
+from etl.products.models import MOST_SHARDS, ProductChange, ProductSyncRun, RejectedRow, Watermark
 from etl.products.pages import Page
 from etl.products.positions import BEFORE_EVERY_ID, FIRST_MOMENT, Cursor
 from etl.products.source import configured_source
@@ -29,6 +30,7 @@ from runs.transactions import atomic_retried, retried
 
 RETRY_AT_MOST = 1000
 KEYS_AUDITED = 20
+OLDEST_TRANSACTION = 3  # the first number PostgreSQL ever gives out
 
 
 @dataclass(frozen=True)
@@ -223,6 +225,25 @@ def rewind_watermark(to: datetime, *, reason: str, actor: Any) -> Watermark:
             after={"at": to, "id": BEFORE_EVERY_ID, "reason": reason},
         )
     return watermark
+
+
+def restart_change_feed(*, reason: str, actor: Any) -> int:
+    """Make the log of a restored dump readable as a feed again; how many changes were adopted.
+
+    A dump carries the transaction numbers of the server it came from. Ours would reach them later and the feed
+    would take new changes for old ones, so whatever lies ahead of us becomes older than everything. Cursors of
+    the other server are gone all the same. Raises ValidationError without a reason.
+    """
+    if not reason.strip():
+        raise ValidationError(_("Say why the change feed is restarted."), code="reason-missing")
+    with transaction.atomic(), pgtrigger.ignore("etl.ProductChange:change_log_is_append_only"):
+        with connection.cursor() as cursor:
+            cursor.execute("LOCK TABLE product_change_log IN SHARE ROW EXCLUSIVE MODE")
+            cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text")
+            next_xid = int(cursor.fetchone()[0])
+        adopted: int = ProductChange.objects.filter(xid__gte=next_xid).update(xid=OLDEST_TRANSACTION)
+        record(actor=actor, action="change-feed.restarted", after={"changes": adopted, "reason": reason})
+    return adopted
 
 
 def _as_audited(options: SyncOptions) -> dict[str, Any]:

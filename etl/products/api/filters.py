@@ -62,6 +62,7 @@ class ProductChangeFilter(FilterSet):
     product_id = django_filters.NumberFilter("product_id")
     run_id = django_filters.NumberFilter("run_id")
     since = django_filters.IsoDateTimeFilter("created_at", lookup_expr="gte")
+    before = django_filters.NumberFilter("id", lookup_expr="lt", label="Only ids below this one, to browse far back.")
 
     class Meta:
         model = ProductChange

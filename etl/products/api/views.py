@@ -13,6 +13,7 @@ from api.views import OpsView, OpsViewSet
 from etl.products import services
 from etl.products.api import filters
 from etl.products.api import serializers as shapes
+from etl.products.api.pagination import FeedPagination
 from etl.products.models import Product, ProductChange, ProductSyncRun, RejectedRow, Watermark
 from etl.products.source import configured_source
 from runs.api import RunViewSet
@@ -52,11 +53,12 @@ class ProductViewSet(ConditionalRetrieve, mixins.ListModelMixin, OpsViewSet):
 
 
 class ProductChangeViewSet(mixins.ListModelMixin, OpsViewSet):
-    """The change log, newest first."""
+    """The change log: newest first by page, or with `?cursor=` the change feed, oldest first."""
 
     queryset = ProductChange.objects.order_by("-id")
     serializer_class = shapes.ProductChangeSerializer
     filterset_class = filters.ProductChangeFilter
+    pagination_class = FeedPagination
     plural = "changes"
     permissions = {"list": "etl.view_productchange"}
 

@@ -5,7 +5,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
     """Check the rows that were there before, without keeping anyone from writing."""
 
-    dependencies = [("etl", "0020_product_sync_modes")]
+    dependencies = [("etl", "0004_product_sync_modes")]
 
     operations = [
         ValidateConstraint("productsyncrun", name)

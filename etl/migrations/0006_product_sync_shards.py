@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('etl', '0021_product_sync_modes_hold'),
+        ('etl', '0005_product_sync_modes_hold'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -46,27 +46,15 @@ class Migration(migrations.Migration):
                 ('rejected', models.PositiveBigIntegerField(default=0, verbose_name='rejected')),
                 ('batches', models.PositiveIntegerField(default=0, verbose_name='batches')),
                 ('seconds', models.FloatField(default=0, verbose_name='seconds of work')),
+                ('requested_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='requested by')),
+                ('run', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='parts', to='etl.productsyncrun', verbose_name='run')),
+                ('superseded_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='supersedes', to='etl.productsyncshard', verbose_name='superseded by')),
             ],
             options={
                 'verbose_name': 'product sync shard',
                 'verbose_name_plural': 'product sync shards',
                 'ordering': ['run', 'number'],
             },
-        ),
-        migrations.AddField(
-            model_name='productsyncshard',
-            name='requested_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='requested by'),
-        ),
-        migrations.AddField(
-            model_name='productsyncshard',
-            name='run',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='parts', to='etl.productsyncrun', verbose_name='run'),
-        ),
-        migrations.AddField(
-            model_name='productsyncshard',
-            name='superseded_by',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='supersedes', to='etl.productsyncshard', verbose_name='superseded by'),
         ),
         migrations.AddIndex(
             model_name='productsyncshard',

@@ -24,7 +24,7 @@ def numbered_once(name: str, *fields: str) -> list[migrations.RunSQL]:
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("etl", "0023_product_sync_runs_in_shards")]
+    dependencies = [("etl", "0007_product_sync_runs_in_shards")]
 
     operations = [
         ValidateConstraint("productsyncrun", "product_sync_has_a_shard"),

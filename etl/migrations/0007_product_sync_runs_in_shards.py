@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("etl", "0022_product_sync_shards")]
+    dependencies = [("etl", "0006_product_sync_shards")]
 
     operations = [
         migrations.AddField(
