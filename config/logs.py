@@ -1,6 +1,8 @@
 """One JSON object a line on stderr, each with the request or run it belongs to."""
 
-from typing import Any
+import logging
+import sys
+from typing import Any, TextIO
 
 import structlog
 
@@ -12,6 +14,21 @@ _SHARED: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
 ]
+
+
+class StderrHandler(logging.StreamHandler):
+    """Writes to what sys.stderr is at that moment, which may have been replaced and the old one closed."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+    @stream.setter
+    def stream(self, stream: TextIO) -> None:
+        raise AttributeError("this handler has no stream of its own")
 
 
 def configure_logs(*, level: str) -> dict[str, Any]:
@@ -38,7 +55,7 @@ def configure_logs(*, level: str) -> dict[str, Any]:
                 ],
             }
         },
-        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "handlers": {"stderr": {"class": "config.logs.StderrHandler", "formatter": "json"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # Django's own handlers would print every line twice, once unstructured

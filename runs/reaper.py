@@ -8,6 +8,7 @@ from django.db import transaction
 from runs.choices import RunError
 from runs.models import Run
 from runs.services import send
+from runs.sessions import end_frozen_sessions
 
 logger = structlog.get_logger(__name__)
 
@@ -24,6 +25,8 @@ def reap() -> dict[str, int]:
     """
     counts = {"failed": 0, "requeued": 0, "rung": 0}
     for model in run_models():
+        if model.objects.expired().exists():
+            end_frozen_sessions(model)
         with transaction.atomic():
             failed = model.objects.fail_exhausted(error=RunError.WORKER_LOST)
             requeued = model.objects.requeue_expired()

@@ -49,6 +49,15 @@ def python(code, **extra):
     )  # fmt: skip
 
 
+def start_python(code, **extra):
+    """Start a snippet with Django set up and return the process at once."""
+    return subprocess.Popen(
+        [sys.executable, "-c", f"import django; django.setup()\n{code}"],
+        cwd=ROOT, env=environment(DJANGO_SETTINGS_MODULE="config.settings", **extra),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
 class Worker:
     """A Celery worker process that serves some queues."""
 

@@ -15,7 +15,7 @@ from etl.products.models import RejectedRow
 from etl.products.normalise import NormalisedProduct, RawProduct, RowRejected, normalise
 from etl.products.pages import Page
 from etl.products.positions import Position
-from etl.products.source import LocalSource, SourceRow, Stored
+from etl.products.source import LocalSource, SameRow, SourceRow, Stored
 
 Key = tuple[str, str]
 
@@ -48,6 +48,7 @@ class Accepted(NamedTuple):
     product: NormalisedProduct
     position: Position
     stored: Stored | None
+    fingerprint: int | None = None
 
     @property
     def key(self) -> Key:
@@ -69,12 +70,13 @@ class Refused(NamedTuple):
 
 @dataclass
 class Decision:
-    """The outcome for one page: only `writes` and `refused` cause any write."""
+    """The outcome for one page: only `writes`, `refused` and `respelled` cause any write."""
 
     counts: Counts = field(default_factory=Counts)
     writes: list[Accepted] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     good_ids: list[int] = field(default_factory=list)
+    respelled: list[Accepted] = field(default_factory=list)  # unchanged, from a text not seen before
 
     def take_back(self, accepted: Accepted) -> None:
         """Uncount a write that will not happen."""
@@ -110,7 +112,7 @@ def collector_paused() -> Iterator[None]:
 
 
 def decide(
-    rows: list[SourceRow],
+    rows: Iterable[SourceRow | SameRow],
     *,
     look_up: Callable[[Iterable[Key]], dict[Key, Stored]],
     overlay: dict[Key, Stored] | None = None,
@@ -120,13 +122,25 @@ def decide(
     `look_up` finds stored products by normalised key, for rows whose key is written differently in the
     source. `overlay` goes before what is stored: a dry run remembers there what it would have written.
     """
-    decision = Decision(Counts(read=len(rows)))
-    newest: dict[Key, Accepted] = {}
-    for accepted in _accept(rows, decision):
+    decision = Decision()
+    counts = decision.counts
+    newest: dict[Key, Accepted | None] = {}  # None: the product is as this row says
+    for row in rows:
+        counts.read += 1
+        if isinstance(row, SameRow):
+            accepted, key = None, (row.brand, row.sku)
+            decision.good_ids.append(row.position.id)
+        else:
+            accepted = _accepted(row, decision)
+            if accepted is None:
+                continue
+            key = accepted.key
         # the newest of several rows of one key wins; a page is in cursor order, so that is the last
-        decision.counts.superseded += accepted.key in newest
-        newest[accepted.key] = accepted
-    for accepted in _with_stored(list(newest.values()), look_up, overlay or {}):
+        counts.superseded += key in newest
+        newest[key] = accepted
+    read = [accepted for accepted in newest.values() if accepted is not None]
+    counts.unchanged += len(newest) - len(read)
+    for accepted in _with_stored(read, look_up, overlay or {}):
         _judge(accepted, decision)
     return decision
 
@@ -150,20 +164,20 @@ def _has_newer_good_row(accepted: Accepted, source: LocalSource, decision: Decis
     return still_bad.exclude(src_id__in=decision.good_ids).count() < len(newer)
 
 
-def _accept(rows: list[SourceRow], decision: Decision) -> Iterable[Accepted]:
-    """The rows that normalise; the others are noted as refused."""
-    for raw, stored in rows:
-        try:
-            product = normalise(raw, settings.ETL_MAX_ROW_BYTES)
-        except RowRejected as why:
-            decision.refused.append(Refused(raw, why))
-            decision.counts.rejected += 1
-            continue
-        decision.good_ids.append(raw.src_id)
-        assert raw.src_updated_at is not None, "a row without a timestamp does not normalise"
-        accepted = Accepted(raw, product, Position(raw.src_updated_at, raw.src_id), stored)
-        # what was found under the key as written is another product's
-        yield accepted._replace(stored=None) if accepted.is_respelled else accepted
+def _accepted(row: SourceRow, decision: Decision) -> Accepted | None:
+    """The row normalised; None when it is refused, which is noted."""
+    raw, stored, fingerprint = row
+    try:
+        product = normalise(raw, settings.ETL_MAX_ROW_BYTES)
+    except RowRejected as why:
+        decision.refused.append(Refused(raw, why))
+        decision.counts.rejected += 1
+        return None
+    decision.good_ids.append(raw.src_id)
+    assert raw.src_updated_at is not None, "a row without a timestamp does not normalise"
+    accepted = Accepted(raw, product, Position(raw.src_updated_at, raw.src_id), stored, fingerprint)
+    # what was found under the key as written is another product's
+    return accepted._replace(stored=None) if accepted.is_respelled else accepted
 
 
 def _with_stored(
@@ -173,6 +187,8 @@ def _with_stored(
     # under a key as written in the source the page's own join has looked already
     unknown = [each.key for each in accepted if each.is_respelled and each.key not in overlay]
     found = (look_up(unknown) if unknown else {}) | overlay
+    if not found:
+        return accepted
     return [each._replace(stored=found.get(each.key, each.stored)) for each in accepted]
 
 
@@ -186,6 +202,8 @@ def _judge(accepted: Accepted, decision: Decision) -> None:
         decision.counts.superseded += 1
     elif stored.data_version == accepted.product.data_version and not stored.is_deleted:
         decision.counts.unchanged += 1
+        if accepted.fingerprint not in (None, stored.fingerprint):
+            decision.respelled.append(accepted)
     else:
         decision.counts.updated += 1
         decision.writes.append(accepted)

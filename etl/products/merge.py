@@ -17,18 +17,20 @@ from etl.products.normalise import RawProduct, RowRejected
 
 CELL_KEPT_OF_REJECT = 2000
 
-# one per connection; emptied by every commit, so a batch that is rolled back leaves nothing behind
+# One per connection, its rows never compressed: they live for one statement. Emptied by every
+# commit, so a batch that is rolled back leaves nothing behind
 CREATE_INCOMING = """
     CREATE TEMPORARY TABLE IF NOT EXISTS product_incoming (
         brand_code text, sku text, name text, price numeric(12,2), on_sale boolean,
         colors jsonb, tags jsonb, attributes jsonb, description text, image_url text,
-        data_version text, src_updated_at timestamptz, src_id bigint
-    ) ON COMMIT DELETE ROWS
+        data_version text, src_updated_at timestamptz, src_id bigint, source_fingerprint bigint
+    ) WITH (toast_tuple_target = 8160) ON COMMIT DELETE ROWS
 """
 
 COPY_INCOMING = """
     COPY product_incoming (brand_code, sku, name, price, on_sale, colors, tags, attributes,
-                           description, image_url, data_version, src_updated_at, src_id) FROM STDIN
+                           description, image_url, data_version, src_updated_at, src_id,
+                           source_fingerprint) FROM STDIN
 """
 
 BUSINESS_FIELDS = (
@@ -52,14 +54,16 @@ MERGE = f"""
           JOIN products p USING (brand_code, sku)
     ), written AS (
         INSERT INTO products AS p (brand_code, sku, {", ".join(BUSINESS_FIELDS)},
-                                   data_version, src_updated_at, src_id)
-        SELECT brand_code, sku, {", ".join(BUSINESS_FIELDS)}, data_version, src_updated_at, src_id
+                                   data_version, src_updated_at, src_id, source_fingerprint)
+        SELECT brand_code, sku, {", ".join(BUSINESS_FIELDS)},
+               data_version, src_updated_at, src_id, source_fingerprint
           FROM product_incoming
          ORDER BY brand_code, sku
         ON CONFLICT (brand_code, sku) DO UPDATE
            SET {", ".join(f"{name} = excluded.{name}" for name in BUSINESS_FIELDS)},
                data_version = excluded.data_version, src_updated_at = excluded.src_updated_at,
-               src_id = excluded.src_id, is_deleted = false, updated_at = clock_timestamp()
+               src_id = excluded.src_id, source_fingerprint = excluded.source_fingerprint,
+               is_deleted = false, updated_at = clock_timestamp()
          WHERE (p.data_version <> excluded.data_version OR p.is_deleted)
            AND (p.src_updated_at IS NULL OR p.src_id IS NULL
                 OR (p.src_updated_at, p.src_id) <= (excluded.src_updated_at, excluded.src_id))
@@ -95,6 +99,14 @@ NOTE_REJECTS = """
 """
 
 
+REMEMBER_FINGERPRINTS = """
+    UPDATE products p SET source_fingerprint = seen.fingerprint
+      FROM (SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS seen (id, data_version, fingerprint)
+             ORDER BY id) seen
+     WHERE p.id = seen.id AND p.data_version = seen.data_version
+"""
+
+
 class ConcurrentWrite(Exception):
     """Someone else wrote a product of this page since it was read; read the page again."""
 
@@ -107,6 +119,8 @@ def write(decision: Decision, *, source: str, run_id: int | None, gone: list[int
     """
     if decision.writes:
         merge_products(decision.writes, run_id=run_id)
+    if decision.respelled:
+        remember_fingerprints(decision.respelled)
     if decision.refused:
         note_rejects(decision.refused, source=source, run_id=run_id)
     if gone:
@@ -121,18 +135,31 @@ def merge_products(writes: list[Accepted], *, run_id: int | None) -> None:
         cursor.execute(CREATE_INCOMING)
         cursor.execute("DELETE FROM product_incoming")  # the caller's transaction may merge twice
         with cursor.copy(COPY_INCOMING) as copy:
-            for _raw, product, position, _stored in writes:
+            for _raw, product, position, _stored, fingerprint in writes:
                 copy.write_row(
                     (
                         product.brand_code, product.sku, product.name, product.price, product.on_sale,
                         product.colors_json, product.tags_json, product.attributes_json,
                         product.description, product.image_url, product.data_version, position.at, position.id,
+                        fingerprint,
                     )
                 )  # fmt: skip
         cursor.execute(MERGE, {"run_id": run_id, "rows": len(writes)})
         written, created = cursor.fetchone()
     if (written, created) != (len(writes), sum(each.stored is None for each in writes)):
         raise ConcurrentWrite
+
+
+def remember_fingerprints(unchanged: list[Accepted]) -> None:
+    """Let the next run see in the database that these rows need not be read; the products stay as they are.
+
+    Needed once after the source wrote the same value in other letters, and for products that came here
+    without a fingerprint.
+    """
+    known = [(each.stored.product_id, each.stored.data_version, each.fingerprint) for each in unchanged if each.stored]
+    ids, versions, fingerprints = (list(column) for column in zip(*known, strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(REMEMBER_FINGERPRINTS, [ids, versions, fingerprints])
 
 
 def refuse_unstorable(decision: Decision) -> None:

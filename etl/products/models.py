@@ -68,6 +68,8 @@ class Product(models.Model):
     data_version = models.CharField(_("data version"), max_length=80)
     src_updated_at = models.DateTimeField(_("changed at source"), null=True)
     src_id = models.BigIntegerField(_("source row"), null=True)
+    # tells the text of the source row it was last written from; null while unknown
+    source_fingerprint = models.BigIntegerField(null=True, editable=False)
     is_deleted = models.BooleanField(_("deleted at source"), default=False, db_default=False)
     created_at = models.DateTimeField(_("created at"), db_default=ClockTimestamp())
     updated_at = models.DateTimeField(_("updated at"), db_default=ClockTimestamp())

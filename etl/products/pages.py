@@ -6,13 +6,14 @@ cursor. A page is a pure function of the cursor, so a run can be resumed from th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from etl.products.choices import Phase
 from etl.products.models import ProductSyncRun, RejectedRow
 from etl.products.positions import BEFORE_EVERY_ID, Cursor, Position
-from etl.products.source import LocalSource, SourceRow
+from etl.products.source import LocalSource, SameRow, SourceRow
 
 # read by id, so not bounded in bytes: few enough that even rows of the largest size fit
 REJECTS_PER_PAGE = 100
@@ -24,7 +25,7 @@ BEGINNING = Cursor(Phase.REJECTS, None, BEFORE_EVERY_ID)
 class Page:
     """What was read, and where the next page begins."""
 
-    rows: list[SourceRow]
+    rows: Sequence[SourceRow | SameRow]
     cursor: Cursor
     gone: list[int] = field(default_factory=list)  # rejected rows that the source no longer has
 
@@ -44,6 +45,7 @@ class Reading:
     start: Position | None
     until: datetime
     batch_size: int
+    skip_same: bool = True
 
     def next_page(self, cursor: Cursor) -> Page | None:
         """The page beyond the cursor; None when everything is read."""
@@ -74,15 +76,21 @@ class Reading:
         return Page(rows, Cursor(Phase.UNTIMED, None, rows[-1].raw.src_id)) if rows else None
 
     def _timed(self, after: Position | None) -> Page | None:
-        rows = self.source.page(after, self.until, self.batch_size)
-        return Page(rows, Cursor(Phase.PAGES, rows[-1].raw.src_updated_at, rows[-1].raw.src_id)) if rows else None
+        rows = self.source.page(after, self.until, self.batch_size, skip_same=self.skip_same)
+        return Page(rows, Cursor(Phase.PAGES, *position_of(rows[-1]))) if rows else None
+
+
+def position_of(row: SourceRow | SameRow) -> tuple[datetime | None, int]:
+    """Where a row stands in the source."""
+    return row.position if isinstance(row, SameRow) else (row.raw.src_updated_at, row.raw.src_id)
 
 
 def reading_of(run: ProductSyncRun, source: LocalSource) -> Reading:
     """What a run reads, once begin() has fixed it."""
     assert run.read_until is not None, "begin() comes first"
     start = start_position(run.started_from, resume=run.resume, lookback=run.lookback)
-    return Reading(source, start, run.read_until, run.batch_size)
+    # a dry run has to compare with what it would have written itself, which the database does not know
+    return Reading(source, start, run.read_until, run.batch_size, skip_same=not run.dry_run)
 
 
 def start_position(watermark: Position | None, *, resume: bool, lookback: timedelta) -> Position | None:

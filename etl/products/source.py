@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import psycopg
 from django.conf import settings
 from django.db import ProgrammingError, connections
 from django.utils.translation import gettext as _
@@ -20,6 +21,7 @@ from psycopg import sql
 
 from etl.products.normalise import RawProduct
 from etl.products.positions import FIRST_MOMENT, Position
+from etl.products.versioning import PREFIX
 
 PAGE_MAX_BYTES = 16_000_000
 CELL_KEPT_OF_OVERSIZED_ROW = 200
@@ -41,29 +43,44 @@ ID_COLUMN, TIME_COLUMN = "id", "src_updated_at"
 # -infinity and dates before Christ have no Python datetime; such rows count as untimed
 EARLIEST = sql.Literal(FIRST_MOMENT)
 PAYLOAD = tuple(COLUMNS)
+KEY = ("brand", "sku")
 
 
 # One statement: a page in order, bounded in bytes, joined with the stored versions. Cells of a row over the
-# limit come cut short, so that one huge cell costs no memory; `row_bytes` has its true size.
+# limit come cut short, so that one huge cell costs no memory; `row_bytes` has its true size. A row that is
+# letter by letter the one its product was last written from is `same` and comes without its payload: reading
+# it again could only find it unchanged.
 PAGE = """
     WITH page AS (
         SELECT s.{id} AS id, CASE WHEN s.{time} >= {earliest} THEN s.{time} END AS at,
-               {size} AS row_bytes, {cells}
+               {size} AS row_bytes, hash_record_extended(ROW({texts}), 0) AS fingerprint, {cells}
           FROM {table} s WHERE {where}
          ORDER BY {order} LIMIT %(limit)s
     ), bounded AS (
         SELECT page.*, sum(row_bytes) OVER (ORDER BY at, id) - row_bytes AS bytes_before FROM page
+    ), compared AS (
+        SELECT b.*, p.id AS product_id, p.data_version, p.src_updated_at, p.src_id, p.is_deleted,
+               p.source_fingerprint, %(skip_same)s AND coalesce(
+                   p.source_fingerprint = b.fingerprint AND NOT p.is_deleted
+                   AND p.data_version ^@ %(version_prefix)s, false
+               ) AS same
+          FROM bounded b
+          LEFT JOIN products p ON p.brand_code = b.brand AND p.sku = b.sku
+         WHERE b.bytes_before < %(page_bytes)s
     )
-    SELECT b.id, {shown}, b.at, b.row_bytes,
-           p.id, p.data_version, p.src_updated_at, p.src_id, p.is_deleted
-      FROM bounded b
-      LEFT JOIN products p ON p.brand_code = b.brand AND p.sku = b.sku
-     WHERE b.bytes_before < %(page_bytes)s OR %(page_bytes)s IS NULL
-     ORDER BY b.at, b.id
+    SELECT same, id, {shown}, at, row_bytes,
+           product_id, data_version, src_updated_at, src_id, is_deleted, source_fingerprint, fingerprint
+      FROM compared
+     ORDER BY at, id
 """
 CELL_SIZE = "coalesce(octet_length(s.{column}::text), 0)"
-CELL_SHOWN = "CASE WHEN b.row_bytes > %(row_limit)s THEN left(b.{cell}, %(kept)s) ELSE b.{cell} END"
-RAW_WIDTH = len(RawProduct._fields)  # columns of PAGE before those of what is stored
+CELL_CUT = "WHEN row_bytes > %(row_limit)s THEN left({cell}, %(kept)s) ELSE {cell} END"
+KEY_SHOWN, CELL_SHOWN = f"CASE {CELL_CUT}", f"CASE WHEN same THEN NULL {CELL_CUT}"
+# columns of PAGE: whether same, the row, what is stored, the fingerprint
+RAW = slice(1, 1 + len(RawProduct._fields))
+STORED = slice(RAW.stop, RAW.stop + 6)
+BRAND, SKU, ID, AT = 2, 3, 1, RAW.stop - 2
+NO_LIMIT = 2**62
 
 
 class SourceUnusable(Exception):
@@ -86,6 +103,7 @@ class Stored(NamedTuple):
     src_updated_at: datetime | None
     src_id: int | None
     is_deleted: bool
+    fingerprint: int | None = None  # of the source row it was last written from
 
     def is_newer_than(self, position: Position) -> bool:
         """Whether it came from a later place in the source; of unknown origin means older than all."""
@@ -95,16 +113,30 @@ class Stored(NamedTuple):
 
 
 class SourceRow(NamedTuple):
-    """A row as read, with what is stored under its key as written in the source; None is sure knowledge."""
+    """A row as read, with what is stored under its key as written in the source; None is sure knowledge.
+
+    `fingerprint` tells this text of the row from any other; None when the source cannot compute it.
+    """
 
     raw: RawProduct
     stored: Stored | None
+    fingerprint: int | None = None
 
 
-def as_source_row(row: tuple[Any, ...]) -> SourceRow:
+class SameRow(NamedTuple):
+    """A row that is letter by letter the one its product was last written from; its payload was not read."""
+
+    brand: str
+    sku: str
+    position: Position
+
+
+def as_row(row: tuple[Any, ...]) -> SourceRow | SameRow:
     """A row of PAGE."""
-    stored = Stored(*row[RAW_WIDTH:]) if row[RAW_WIDTH] is not None else None
-    return SourceRow(RawProduct(*row[:RAW_WIDTH]), stored)
+    if row[0]:
+        return SameRow(row[BRAND], row[SKU], Position(row[AT], row[ID]))
+    stored = Stored(*row[STORED]) if row[STORED.start] is not None else None
+    return SourceRow(RawProduct(*row[RAW]), stored, row[-1])
 
 
 @dataclass(frozen=True)
@@ -150,23 +182,26 @@ class LocalSource:
         query = sql.SQL("SELECT count(*) FROM {table} s WHERE s.{time} > %(until)s").format(**self._names())
         return self._value(query, {"until": until})
 
-    def page(self, after: Position | None, until: datetime, limit: int) -> list[SourceRow]:
+    def page(
+        self, after: Position | None, until: datetime, limit: int, *, skip_same: bool = False
+    ) -> list[SourceRow | SameRow]:
         """The next rows beyond `after` in cursor order: at most `limit`, at most PAGE_MAX_BYTES of payload.
 
         Strictly the ordered pair (time, id), so rows that share a timestamp are neither lost nor read twice.
+        With `skip_same` rows whose product is stored from the same text come as SameRow.
         """
         where, params = self._range(after, until)
-        return self._read(where, params, limit)
+        return self._read(where, params | {"skip_same": skip_same}, limit)
 
     def untimed(self, after_id: int, limit: int) -> list[SourceRow]:
         """The next rows without a usable timestamp, in order of id."""
         where = sql.SQL("(s.{time} IS NULL OR s.{time} < {earliest}) AND s.{id} > %(after_id)s")
-        return self._read(where.format(**self._names()), {"after_id": after_id}, limit, by_id=True)
+        return source_rows(self._read(where.format(**self._names()), {"after_id": after_id}, limit, by_id=True))
 
     def rows(self, ids: Sequence[int]) -> list[SourceRow]:
         """The rows of these ids that still exist, in cursor order."""
         where = sql.SQL("s.{id} = ANY(%(ids)s)").format(**self._names())
-        return self._read(where, {"ids": list(ids)}, len(ids), bounded=False)
+        return source_rows(self._read(where, {"ids": list(ids)}, len(ids), bounded=False))
 
     def newer_rows(self, brand: str, sku: str, than: Position) -> list[int]:
         """Ids of rows of this key that stand later in the source and are due. Reads the whole table."""
@@ -187,7 +222,8 @@ class LocalSource:
         with connections["default"].cursor() as cursor:
             cursor.execute(
                 """
-                SELECT p.brand_code, p.sku, p.id, p.data_version, p.src_updated_at, p.src_id, p.is_deleted
+                SELECT p.brand_code, p.sku, p.id, p.data_version, p.src_updated_at, p.src_id, p.is_deleted,
+                       p.source_fingerprint
                   FROM unnest(%s::text[], %s::text[]) AS k (brand_code, sku)
                   JOIN products p ON p.brand_code = k.brand_code AND p.sku = k.sku
                 """,
@@ -197,20 +233,28 @@ class LocalSource:
 
     def _read(
         self, where: sql.Composable, params: dict[str, Any], limit: int, *, by_id: bool = False, bounded: bool = True
-    ) -> list[SourceRow]:
+    ) -> list[SourceRow | SameRow]:
         """The rows that PAGE finds, at most `limit` and, if bounded, about PAGE_MAX_BYTES of them."""
-        params = params | {
+        params = {
+            "skip_same": False,
+            **params,
             "limit": limit,
             "row_limit": settings.ETL_MAX_ROW_BYTES,
             "kept": CELL_KEPT_OF_OVERSIZED_ROW,
-            "page_bytes": PAGE_MAX_BYTES if bounded else None,
+            "page_bytes": PAGE_MAX_BYTES if bounded else NO_LIMIT,
+            "version_prefix": PREFIX,
         }
-        with connections[self.using].cursor() as cursor:
-            try:
-                cursor.execute(self._page_query(where, by_id=by_id), params)
-            except ProgrammingError as error:  # a column or the table went away since the check
-                raise SourceUnusable(str(error).splitlines()[0]) from error
-            return [as_source_row(row) for row in cursor.fetchall()]
+        connection = connections[self.using]
+        try:
+            with connection.cursor() as cursor, connection.wrap_database_errors:
+                # results in binary, which Django's cursors do not offer: reading two timestamps a row as text
+                # took as long as all the rest of the row. Never prepared: a generic plan made while products
+                # was small reads the whole of it for each page when it is large.
+                binary = psycopg.Cursor(cursor.connection)
+                binary.execute(self._page_query(where, by_id=by_id), params, binary=True, prepare=False)
+                return [as_row(row) for row in binary.fetchall()]
+        except ProgrammingError as error:  # a column or the table went away since the check
+            raise SourceUnusable(str(error).splitlines()[0]) from error
 
     def _page_query(self, where: sql.Composable, *, by_id: bool) -> sql.Composable:
         """PAGE for the columns of this source."""
@@ -220,8 +264,12 @@ class LocalSource:
             where=where,
             order=sql.SQL("s.{id}" if by_id else "s.{time}, s.{id}").format(**self._names()),
             size=sql.SQL(" + ").join(sql.SQL(CELL_SIZE).format(**each) for each in cells),
+            texts=sql.SQL(", ").join(sql.SQL("s.{column}::text").format(**each) for each in cells),
             cells=sql.SQL(", ").join(sql.SQL("s.{column}::text AS {cell}").format(**each) for each in cells),
-            shown=sql.SQL(", ").join(sql.SQL(CELL_SHOWN).format(**each) for each in cells),
+            shown=sql.SQL(", ").join(
+                sql.SQL(KEY_SHOWN if cell in KEY else CELL_SHOWN).format(**each)
+                for cell, each in zip(PAYLOAD, cells, strict=True)
+            ),
         )
 
     def _range(self, after: Position | None, until: datetime) -> tuple[sql.Composable, dict[str, Any]]:
@@ -252,6 +300,11 @@ class LocalSource:
         with connections[self.using].cursor() as cursor:
             cursor.execute(query, params)
             return cursor.fetchone()[0]
+
+
+def source_rows(rows: Iterable[SourceRow | SameRow]) -> list[SourceRow]:
+    """The same rows, when they were read without `skip_same`."""
+    return [row for row in rows if isinstance(row, SourceRow)]
 
 
 def configured_source() -> LocalSource:

@@ -27,6 +27,12 @@ FAST = {"RUN_LEASE_SECONDS": str(LEASE_SECONDS), "REAPER_SECONDS": "1"}
 OPTIONS = services.SyncOptions(batch_size=200)
 
 
+@pytest.fixture(autouse=True)
+def _fast(settings):
+    """The reaper of these tests runs in this process, with the times of the workers."""
+    settings.RUN_LEASE_SECONDS, settings.REAPER_SECONDS = LEASE_SECONDS, 1
+
+
 def stage_rows(count):
     """Source rows with ties, several versions of one key, and every 500th row bad."""
     with connection.cursor() as cursor:

@@ -2,9 +2,10 @@
 
 import pytest
 from django.db import connection, transaction
+from django.test import override_settings
 
 from config.celery import app
-from processes import python
+from processes import python, start_python, wait_until
 from runs import reaper, services
 from runs.querysets import ClockTimestamp, seconds_from_now
 
@@ -97,6 +98,65 @@ def test_a_row_that_someone_holds_locked_is_skipped(runs, held, messages):
         thread.start()
         thread.join(timeout=5)
         assert counts == [{"failed": 0, "requeued": 0, "rung": 0}]
+
+
+FROZEN_IN_A_COPY = """
+import time
+from django.db import connection, transaction
+from django.test import override_settings
+from etl.models import ProductSyncRun
+run = ProductSyncRun.objects.get()
+token = ProductSyncRun.objects.claim(run.pk)
+with transaction.atomic(), connection.cursor() as cursor:
+    ProductSyncRun.objects.advance(run.pk, token)
+    cursor.execute("CREATE TEMPORARY TABLE incoming (line text)")
+    with cursor.copy("COPY incoming FROM STDIN") as copy:
+        print("copying", flush=True)
+        time.sleep(600)
+"""
+
+
+def test_the_session_of_a_worker_frozen_in_the_middle_of_a_copy_is_ended(runs, queued, messages):
+    """No timeout of PostgreSQL ends such a session: it is neither idle nor heeds a cancel."""
+    run = queued()
+    frozen = start_python(FROZEN_IN_A_COPY, RUN_LEASE_SECONDS="1")
+    try:
+        assert frozen.stdout.readline() == "copying\n"
+
+        def taken_back():
+            reaper.reap()
+            run.refresh_from_db()
+            return run.status == "pending"
+
+        with override_settings(RUN_LEASE_SECONDS=1):
+            wait_until(taken_back, what="the run to be taken back")
+    finally:
+        frozen.kill()
+        frozen.communicate()
+
+
+def test_a_session_that_works_longer_than_the_lease_is_left_alone(runs, held, messages):
+    """Only one that waits for its client can be frozen; a long statement is slow, not dead."""
+    run = held(lease=-1)
+    slow = start_python(
+        f"""
+from django.db import connection, transaction
+from django.test import override_settings
+from etl.models import ProductSyncRun
+with transaction.atomic(), connection.cursor() as cursor:
+    ProductSyncRun.objects.select_for_update().get(pk={run.pk})
+    ProductSyncRun.objects.filter(pk={run.pk}).update(phase="pages")
+    print("working", flush=True)
+    cursor.execute("SELECT pg_sleep(3)")
+print("done", flush=True)
+""",
+        RUN_LEASE_SECONDS="600",
+    )
+    assert slow.stdout.readline() == "working\n"
+    with override_settings(RUN_LEASE_SECONDS=1):
+        while slow.poll() is None:
+            reaper.reap()
+    assert slow.communicate()[0] == "done\n"
 
 
 def test_ringing_waits_for_the_commit(queued, messages):

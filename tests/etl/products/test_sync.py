@@ -5,13 +5,14 @@ from datetime import timedelta
 import psycopg
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 
 from etl.models import Product, ProductChange, ProductSyncBatch, RejectedRow, StagingProduct, Watermark
 from etl.products import services, sync
 from etl.products.choices import Phase
 from etl.products.positions import Position
-from etl.products.source import LocalSource
+from etl.products.source import LocalSource, SameRow
 from observed import NOON, counts, log, open_rejects, physical, products
 
 
@@ -349,8 +350,8 @@ def test_a_product_written_by_someone_else_in_between_is_read_again(stage, synce
     stage("1", name="A")
     stored = LocalSource.page
 
-    def page_then_foreign_write(self, *args):
-        rows = stored(self, *args)
+    def page_then_foreign_write(self, *args, **options):
+        rows = stored(self, *args, **options)
         if not Product.objects.exists():
             Product.objects.create(brand_code="BRAND", sku="1", name="theirs", price=1, on_sale=True, colors=[],
                                    tags=[], attributes={}, data_version="x",
@@ -383,7 +384,7 @@ def test_the_run_accounts_for_every_batch(stage, synced):
     assert run.seconds > 0
 
 
-def test_the_page_query_walks_the_index_and_not_the_table(stage, synced):
+def test_the_page_query_walks_the_index_and_not_the_table(stage, synced, monkeypatch):
     StagingProduct.objects.bulk_create(
         [
             StagingProduct(style_brand_no="B", style_no=str(n), price="1", src_updated_at=NOON + timedelta(seconds=n))
@@ -395,16 +396,17 @@ def test_the_page_query_walks_the_index_and_not_the_table(stage, synced):
         cursor.execute("ANALYZE products_staging, products")
     plans = []
 
-    def explained(execute, sql, params, many, context):
-        with connection.connection.cursor() as cursor:
-            cursor.execute(psycopg.sql.SQL("EXPLAIN ") + sql, params)
-            plans.append("\n".join(row[0] for row in cursor.fetchall()))
-        return execute(sql, params, many, context)
+    class Explaining(psycopg.Cursor):
+        def execute(self, query, params, **options):
+            super().execute(psycopg.sql.SQL("EXPLAIN ") + query, params, prepare=False)
+            plans.append("\n".join(row[0] for row in self.fetchall()))
+            return super().execute(query, params, **options)
 
     source = LocalSource()
     source.check()
-    with connection.execute_wrapper(explained):
-        source.page(Position(NOON + timedelta(seconds=4_000), 0), timezone.now(), 100)
+    with monkeypatch.context() as patched:
+        patched.setattr("etl.products.source.psycopg.Cursor", Explaining)
+        source.page(Position(NOON + timedelta(seconds=4_000), 0), timezone.now(), 100, skip_same=True)
     assert "idx_products_staging_cursor" in plans[0]
     assert "idx_products_brand_sku" in plans[0]
     assert "Seq Scan" not in plans[0]
@@ -416,3 +418,68 @@ def test_within_a_batch_the_log_follows_the_source(stage, synced):
         stage(sku, minute=minute)
     synced()
     assert log() == [("CREATE", sku) for sku in skus]
+
+
+def same_rows(after=None):
+    return [row for row in LocalSource().page(after, timezone.now(), 1000, skip_same=True) if isinstance(row, SameRow)]
+
+
+def test_a_row_whose_text_did_not_change_never_leaves_the_database(stage, synced):
+    stage("1")
+    stage("2", attrs_json='{"a": 1}')
+    assert same_rows() == []
+    synced()
+    assert [row.sku for row in same_rows()] == ["1", "2"]
+    StagingProduct.objects.filter(style_no="2").update(attrs_json='{"a": 2}')
+    assert [row.sku for row in same_rows()] == ["1"]
+    assert counts(synced()) == {"read": 2, "unchanged": 1, "updated": 1}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"is_deleted": True}, {"data_version": "v0:old"}, {"source_fingerprint": None}, {"source_fingerprint": 1}],
+)
+def test_a_row_is_read_unless_everything_says_it_is_the_same(stage, synced, other):
+    stage("1")
+    synced()
+    Product.objects.update(**other)
+    assert same_rows() == []
+
+
+def test_moving_text_from_one_column_to_the_next_is_a_change(stage, synced):
+    row = stage("1", description="ab", image_url="c")
+    synced()
+    StagingProduct.objects.filter(pk=row.pk).update(description="a", image_url="bc")
+    assert same_rows() == []
+    StagingProduct.objects.filter(pk=row.pk).update(description="ab", image_url=None)
+    assert same_rows() == []
+
+
+def test_a_row_unchanged_in_other_letters_is_read_once_and_not_logged(stage, synced):
+    row = stage("1", price="199")
+    synced()
+    before = physical("product_change_log")
+    StagingProduct.objects.filter(pk=row.pk).update(price="199.00")
+    assert counts(synced()) == {"read": 1, "unchanged": 1}
+    assert [each.sku for each in same_rows()] == ["1"]
+    assert physical("product_change_log") == before
+
+
+def test_of_rows_of_one_key_the_newest_wins_also_when_it_is_the_one_not_read(stage, synced):
+    stage("1", name="old", minute=1)
+    stage("1", name="new", minute=2)
+    assert counts(synced()) == {"read": 2, "created": 1, "superseded": 1}
+    StagingProduct.objects.update(src_updated_at=F("src_updated_at") + timedelta(hours=1))
+    before = physical("products", "product_change_log")
+    assert counts(synced()) == {"read": 2, "unchanged": 1, "superseded": 1}
+    assert physical("products", "product_change_log") == before
+
+
+def test_a_dry_run_knows_what_it_would_have_written(stage, synced):
+    """The database knows of no change, but the dry run would have made one in the page before."""
+    stage("1", name="A", minute=1)
+    synced()
+    stage("1", name="B", minute=2)
+    stage("1", name="A", minute=3)
+    rehearsed = synced(dry_run=True, resume=False, batch_size=1)
+    assert counts(rehearsed) == counts(synced(resume=False, batch_size=1))
