@@ -8,12 +8,13 @@ from bench.scenarios import ProductSource
 AS_PRODUCTS = """
     SELECT id, style_brand_no, style_no, name, price::numeric(12, 2), on_sale IN ('true', '1', 'Y', '是'),
            to_jsonb(string_to_array(colors_concat, '||')), tags_json::jsonb, attrs_json::jsonb, description,
-           image_url, 'v1:' || encode(sha256(attrs_json::bytea), 'hex'), src_updated_at, id, false, now(), now()
+           image_url, 'v1:' || encode(sha256(attrs_json::bytea), 'hex'), src_updated_at, id, false, now(), now(),
+           hashtextextended(attrs_json, 0)
       FROM products_staging
 """
 COLUMNS_OF_PRODUCTS = (
     "id, brand_code, sku, name, price, on_sale, colors, tags, attributes, description, image_url, data_version, "
-    "src_updated_at, src_id, is_deleted, created_at, updated_at"
+    "src_updated_at, src_id, is_deleted, created_at, updated_at, source_fingerprint"
 )
 
 

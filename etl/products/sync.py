@@ -17,6 +17,7 @@ from etl.products.pages import Page, reading_of
 from etl.products.positions import Position
 from etl.products.rehearsal import rehearse
 from etl.products.source import LocalSource, SourceUnusable, configured_source
+from runs import failpoints
 from runs.errors import LeaseLost, RunFailed
 from runs.lease import Lease
 from runs.services import ring
@@ -123,6 +124,7 @@ class ProductSync:
 
     def _commit(self, page: Page, decision: Decision, began: float) -> None:
         """Everything a page changes, in one transaction that begins with the fence."""
+        failpoints.reached("batch.before")
         with transaction.atomic():
             counts = decision.counts.as_dict()
             watermark = self._watermark_beyond(page)
@@ -149,6 +151,8 @@ class ProductSync:
                 cursor_id=page.cursor.id,
                 **counts,
             )
+            failpoints.reached("commit.before")
+        failpoints.reached("commit.after")
 
     def _watermark_beyond(self, page: Page) -> Position | None:
         """Where the watermark goes with this page; None while the page lies before it."""
