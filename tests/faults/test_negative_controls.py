@@ -60,7 +60,8 @@ def test_a_watermark_of_the_time_alone_loses_rows_that_share_one(transactional_d
         while True:
             cursor.execute(
                 """
-                WITH page AS (SELECT * FROM products_staging WHERE src_updated_at > coalesce(%s::timestamptz, '-infinity')
+                WITH page AS (SELECT * FROM products_staging
+                               WHERE src_updated_at > coalesce(%s::timestamptz, '-infinity')
                                ORDER BY src_updated_at LIMIT 100),
                      put AS (INSERT INTO products (brand_code, sku, name, price, on_sale, colors, tags, attributes,
                                                    data_version, src_updated_at, src_id)
