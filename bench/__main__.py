@@ -1,29 +1,40 @@
 """`python -m bench` lists the benches; `python -m bench NAME` runs one on servers of its own."""
 
 import argparse
-import json
 import sys
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bench.ground import Ground
-from bench.measure import Result, Sample, results
+from bench.measure import LeftOut, Sample
+from bench.report import Report
+from bench.results import growth, results
 
 
 class Bench(NamedTuple):
-    """A module of this package: the designs it compares, in the order they run."""
+    """A module of this package: the designs it can compare, in the order they run.
+
+    `compared` are those that the others are set against: the limit, the naive way, then any rival. `designs`
+    in `usual` run when none are named; `grows` are those that --growth measures.
+    """
 
     work: str
     designs: tuple[str, ...]
-    limit: str
-    naive: str
+    compared: tuple[str, ...]
+    grows: tuple[str, ...]
 
 
 BENCHES = {
     "product_sync": Bench(
         "product rows of 1.5 to 2 KB: first load, nothing changed, 10 % changed",
-        designs=("copy", "copy-text", "ours", "naive"),
-        limit="copy",
-        naive="naive",
+        designs=("copy", "copy-text", "sql", "ours", "ours-sharded", "dlt", "naive"),
+        compared=("copy", "naive", "dlt"),
+        grows=("ours",),
+    ),
+    "product_sync_quiet": Bench(
+        "WAL of a product sync in which nothing changed, by what it was written for",
+        designs=("ours",),
+        compared=(),
+        grows=("ours",),
     ),
 }
 
@@ -33,65 +44,70 @@ def main() -> None:
     options = _options()
     if options.name is None:
         for name, bench in BENCHES.items():
-            print(f"{name:16} {bench.work}")
+            print(f"{name:20} {bench.work}")
         return
     bench = BENCHES[options.name]
     ground = Ground()
-    samples = _measure(ground, bench, options)
-    machine = ground.machine() | {"rows": options.rows, "rounds": options.rounds}
-    found = results(samples, limit=bench.limit, naive=bench.naive)
+    samples, left_out = _measure(ground, options)
+    found = results(samples, to=bench.compared)
+    grown = growth(found) if options.growth else []
+    report = Report(options.name, ground.machine(), options.rounds, bench.compared, found, grown, left_out)
     if options.json:
-        print(json.dumps({"bench": options.name, "machine": machine, "results": [each.as_json() for each in found]}))
+        print(report.as_json())
     else:
-        _print_table(options.name, machine, found)
+        print(report.as_markdown() if options.markdown else report.as_text())
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("name", nargs="?", choices=BENCHES, help="without a name the benches are listed")
-    parser.add_argument("--rows", type=int, default=50_000)
-    parser.add_argument("--rounds", type=int, default=3, help="each runs every design once; medians are shown")
+    parser.add_argument("--rows", type=_number, default=50_000)
+    parser.add_argument("--rounds", type=_number, default=3, help="each runs every design once; medians are shown")
     parser.add_argument("--designs", metavar="A,B", help="only these")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--growth", metavar="N,M", type=_sizes, help="at each of these sizes, and how the cost per item grows"
+    )
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="one object for programs")
+    shape.add_argument("--markdown", action="store_true", help="the tables of docs/benchmarks.md")
     options = parser.parse_args()
-    known = BENCHES[options.name].designs if options.name else ()
-    options.designs = options.designs.split(",") if options.designs else list(known)
+    bench = BENCHES.get(options.name or "")
+    known = bench.designs if bench else ()
+    usual = bench.grows if bench and options.growth else known
+    options.designs = options.designs.split(",") if options.designs else list(usual)
     if unknown := set(options.designs) - set(known):
         parser.error(f"no such design: {', '.join(sorted(unknown))} (there are {', '.join(known)})")
-    if options.rows < 1 or options.rounds < 1:
-        parser.error("--rows and --rounds begin at 1")
     return options
 
 
-def _measure(ground: Ground, bench: Bench, options: argparse.Namespace) -> list[Sample]:
-    """Round by round, so that a noisy minute of the machine falls on every design."""
+def _number(text: str) -> int:
+    number = int(text.replace("_", ""))
+    if number < 1:
+        raise argparse.ArgumentTypeError("begins at 1")
+    return number
+
+
+def _sizes(text: str) -> list[int]:
+    sizes = sorted({_number(size) for size in text.split(",")})
+    if len(sizes) < 2:
+        raise argparse.ArgumentTypeError("names at least two sizes")
+    return sizes
+
+
+def _measure(ground: Ground, options: argparse.Namespace) -> tuple[list[Sample], dict[str, str]]:
+    """Round by round, so that a noisy minute of the machine falls on every design; and who was left out why."""
     samples: list[Sample] = []
+    left_out: dict[str, str] = {}
     for number in range(options.rounds):
-        for design in options.designs:
-            print(f"round {number + 1} of {options.rounds}: {design}", file=sys.stderr)
-            samples += [Sample(**each) for each in ground.child(options.name, design, options.rows)]
-    return samples
-
-
-def _print_table(name: str, machine: dict[str, Any], found: list[Result]) -> None:
-    settings = ", ".join(f"{setting} {value}" for setting, value in machine["settings"].items())
-    print(f"{name}: {machine['rows']:,} rows, medians of {machine['rounds']} rounds")
-    print(f"{machine['cpu']}, {machine['cores']} cores, {machine['memoryGb']} GB, {machine['system']}")
-    print(f"Python {machine['python']}, PostgreSQL {machine['postgresql']}: {settings}\n")
-    print(
-        f"{'design':12} {'pass':10} {'per second':>10} {'(from … to)':>17} {'CPU µs per item':>16} "
-        f"{'peak MB':>8} {'WAL B':>7} {'× limit':>8} {'× naive':>8}"
-    )
-    print(f"{'':51} {'client + server':>16} {'client':>8} {'per item':>7}")
-    for each in found:
-        spread = f"({each.slowest:,.0f} … {each.fastest:,.0f})"
-        cpu = f"{each.client_cpu_us:,.0f} + {each.server_cpu_us:,.0f}"
-        to_limit = "" if each.to_limit is None else f"{each.to_limit:.3f}"
-        to_naive = "" if each.to_naive is None else f"{each.to_naive:.2f}"
-        print(
-            f"{each.design:12} {each.kind:10} {each.per_second:10,.0f} {spread:>17} {cpu:>16} "
-            f"{each.peak_rss_mb:8,.0f} {each.wal_bytes:7,.0f} {to_limit:>8} {to_naive:>8}"
-        )
+        for rows in options.growth or [options.rows]:
+            for design in (each for each in options.designs if each not in left_out):
+                print(f"round {number + 1} of {options.rounds}: {design}, {rows:,} rows", file=sys.stderr)
+                try:
+                    samples += ground.child(options.name, design, rows)
+                except LeftOut as why:
+                    left_out[design] = str(why)
+                    print(f"{design} is left out: {why}", file=sys.stderr)
+    return samples, left_out
 
 
 if __name__ == "__main__":

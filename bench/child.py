@@ -1,6 +1,7 @@
 """`python -m bench.child BENCH DESIGN ROWS`: one round of one design; prints its samples as JSON.
 
-A process of its own, so that memory, caches and prepared statements are the design's own.
+A process of its own, so that memory, caches and prepared statements are the design's own. A design that
+cannot run here prints the reason instead.
 """
 
 import json
@@ -10,8 +11,14 @@ from importlib import import_module
 
 import django
 
+from bench.measure import LeftOut
+
 if __name__ == "__main__":
     django.setup()
     bench, design, rows = sys.argv[1:]
-    samples = import_module(f"bench.{bench}").run(design, int(rows))
-    print(json.dumps([asdict(sample) for sample in samples]))
+    try:
+        samples = [asdict(sample) for sample in import_module(f"bench.{bench}").run(design, int(rows))]
+    except LeftOut as why:
+        print(json.dumps({"leftOut": str(why)}))
+    else:
+        print(json.dumps({"samples": samples}))

@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import psycopg
 
+from bench.measure import LeftOut, Sample
 from config import embedded
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +25,18 @@ MAX_WAL_SIZE = "4GB"
 SHOWN_SETTINGS = (
     "fsync", "synchronous_commit", "full_page_writes", "data_checksums", "shared_buffers", "max_wal_size", "autovacuum",
 )  # fmt: skip
+
+
+class Machine(NamedTuple):
+    """Where figures were taken."""
+
+    hardware: str
+    python: str
+    postgresql: str
+    settings: dict[str, str]
+
+    def __str__(self) -> str:
+        return f"{self.hardware}, Python {self.python}, PostgreSQL {self.postgresql}"
 
 
 class Ground:
@@ -40,28 +53,25 @@ class Ground:
             postgres.execute("SELECT pg_reload_conf()")
         self._python("manage.py", "migrate", "--verbosity", "0", database=TEMPLATE)
 
-    def child(self, bench: str, design: str, rows: int) -> list[dict[str, Any]]:
-        """The samples of one design, taken by a new process on a new database."""
+    def child(self, bench: str, design: str, rows: int) -> list[Sample]:
+        """The samples of one design, taken by a new process on a new database. Raises LeftOut."""
         with psycopg.connect(f"{self._server}postgres", autocommit=True) as postgres:
             postgres.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
             postgres.execute(f"CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE}")
-        return json.loads(self._python("-m", "bench.child", bench, design, str(rows), database=DATABASE))
+        said = json.loads(self._python("-m", "bench.child", bench, design, str(rows), database=DATABASE))
+        if "leftOut" in said:
+            raise LeftOut(said["leftOut"])
+        return [Sample(**each) for each in said["samples"]]
 
-    def machine(self) -> dict[str, Any]:
+    def machine(self) -> Machine:
         """What the figures depend on."""
         with psycopg.connect(f"{self._server}postgres") as postgres:
             query = "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(%s) ORDER BY name"
             settings: dict[str, str] = dict(postgres.execute(query, [list(SHOWN_SETTINGS)]).fetchall())
             version = postgres.info.parameter_status("server_version")
-        return {
-            "cpu": _cpu(),
-            "cores": os.cpu_count(),
-            "memoryGb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
-            "system": f"{platform.system()} {platform.machine()}",
-            "python": platform.python_version(),
-            "postgresql": version,
-            "settings": settings,
-        }
+        memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30)
+        hardware = f"{_cpu()}, {os.cpu_count()} cores, {memory} GB, {platform.system()} {platform.machine()}"
+        return Machine(hardware, platform.python_version(), version or "", settings)
 
     def _python(self, *arguments: str, database: str) -> str:
         """Run Python to its end on one of the databases; what it printed."""

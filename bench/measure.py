@@ -1,15 +1,21 @@
-"""What a piece of work costs, and what many such measurements say."""
+"""What a piece of work costs: time, CPU of clients and of PostgreSQL's backends, memory and WAL."""
 
 from __future__ import annotations
 
+import os
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
 from types import TracebackType
-from typing import Any
 
 from django.db import connection
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+class LeftOut(Exception):
+    """The design cannot be measured here; the text says why."""
 
 
 @dataclass(frozen=True)
@@ -24,103 +30,63 @@ class Sample:
     server_cpu: float
     peak_rss: int  # bytes
     wal: int
+    notes: dict[str, float] = field(default_factory=dict)  # figures that only this design has
+
+
+def nobody() -> Collection[int]:
+    """No other process takes part."""
+    return ()
 
 
 class Meter:
-    """Measures the block it surrounds: this process and the PostgreSQL backend of its connection.
+    """Measures the block it surrounds: this process, its helpers, and PostgreSQL's client backends.
 
-    Background processes of PostgreSQL (WAL writer, checkpointer) are not in the CPU time; their WAL is in
-    the WAL. Needs Linux's /proc.
+    `others` names the processes that do the work elsewhere, if any. `with_ended` counts also the CPU time of
+    backends that ended within the block, for clients that open connections as they please; PostgreSQL tells
+    it in ticks of 10 ms and mixes an autovacuum worker in. Its background processes (WAL writer,
+    checkpointer) are not in the CPU time; their WAL is in the WAL. Needs Linux's /proc.
     """
 
+    def __init__(self, *, others: Callable[[], Collection[int]] = nobody, with_ended: bool = False) -> None:
+        self._others, self._with_ended = others, with_ended
+
     def __enter__(self) -> Meter:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_backend_pid()")
-            (self._backend,) = cursor.fetchone()
-        # 5 forgets the peak so far (proc(5)), so that preparing is not in it
-        Path("/proc/self/clear_refs").write_text("5")
+        for pid in ("self", *self._others()):
+            # 5 forgets the peak so far (proc(5)), so that preparing is not in it
+            Path(f"/proc/{pid}/clear_refs").write_text("5")
         self._wal = _wal_position()
-        self._server_cpu = _cpu_seconds(self._backend)
-        self._client_cpu, self._began = time.process_time(), time.perf_counter()
+        self._server_cpu = self._of_backends()
+        self._client_cpu, self._began = self._of_clients(), time.perf_counter()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.seconds = time.perf_counter() - self._began
-        self.client_cpu = time.process_time() - self._client_cpu
         if error is None:
-            self.server_cpu = _cpu_seconds(self._backend) - self._server_cpu
+            self.client_cpu = self._of_clients() - self._client_cpu
+            self.server_cpu = self._of_backends() - self._server_cpu
             self.wal = _wal_position() - self._wal
-            self.peak_rss = _peak_rss()
+            self.peak_rss = sum(map(_peak_rss, self._others() or [os.getpid()]))
 
-    def sample(self, design: str, kind: str, items: int) -> Sample:
+    def sample(self, design: str, kind: str, items: int, *, notes: dict[str, float] | None = None) -> Sample:
         """What was measured, per pass."""
         return Sample(
-            design, kind, items, self.seconds, self.client_cpu, self.server_cpu, self.peak_rss, self.wal
+            design, kind, items, self.seconds, self.client_cpu, self.server_cpu, self.peak_rss, self.wal, notes or {}
         )  # fmt: skip
 
+    def _of_clients(self) -> float:
+        return time.process_time() + sum(_process_seconds(pid) for pid in self._others())
 
-@dataclass(frozen=True)
-class Result:
-    """The medians of all rounds of one pass of one design."""
-
-    design: str
-    kind: str
-    per_second: float
-    slowest: float
-    fastest: float
-    client_cpu_us: float
-    server_cpu_us: float
-    peak_rss_mb: float
-    wal_bytes: float
-    to_limit: float | None = None
-    to_naive: float | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """The promised shape of `--json`."""
-        return {
-            "design": self.design,
-            "pass": self.kind,
-            "perSecond": round(self.per_second, 1),
-            "cpuUsPerItem": round(self.client_cpu_us + self.server_cpu_us, 1),
-            "peakRssMb": round(self.peak_rss_mb, 1),
-            "walBytesPerItem": round(self.wal_bytes, 1),
-            "ratioToLimit": self.to_limit and round(self.to_limit, 3),
-            "ratioToNaive": self.to_naive and round(self.to_naive, 2),
-        }
-
-
-def results(samples: list[Sample], *, limit: str, naive: str) -> list[Result]:
-    """Medians per design and pass, in the order measured, and their ratios to two of the designs."""
-    groups: dict[tuple[str, str], list[Sample]] = {}
-    for sample in samples:
-        groups.setdefault((sample.design, sample.kind), []).append(sample)
-    rates = {key: median(_rate(each) for each in group) for key, group in groups.items()}
-
-    def ratio(design: str, kind: str, other: str) -> float | None:
-        return rates[design, kind] / rates[other, kind] if (other, kind) in rates else None
-
-    return [
-        Result(
-            design,
-            kind,
-            per_second=rates[design, kind],
-            slowest=min(map(_rate, group)),
-            fastest=max(map(_rate, group)),
-            client_cpu_us=median(each.client_cpu / each.items for each in group) * 1e6,
-            server_cpu_us=median(each.server_cpu / each.items for each in group) * 1e6,
-            peak_rss_mb=median(each.peak_rss for each in group) / 2**20,
-            wal_bytes=median(each.wal / each.items for each in group),
-            to_limit=ratio(design, kind, limit),
-            to_naive=ratio(design, kind, naive),
-        )
-        for (design, kind), group in groups.items()
-    ]
-
-
-def _rate(sample: Sample) -> float:
-    return sample.items / sample.seconds
+    def _of_backends(self) -> float:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'")
+            living = sum(_cpu_seconds(pid) for (pid,) in cursor.fetchall())
+            if not self._with_ended:
+                return living
+            cursor.execute("SELECT pg_backend_pid()")
+            postmaster = int(_stat(cursor.fetchone()[0])[1])
+        return living + sum(map(int, _stat(postmaster)[13:15])) / TICKS_PER_SECOND
 
 
 def _wal_position() -> int:
@@ -130,11 +96,24 @@ def _wal_position() -> int:
 
 
 def _cpu_seconds(pid: int) -> float:
-    # schedstat counts nanoseconds; stat counts ticks of 10 ms
-    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+    # schedstat counts nanoseconds, but of the first thread only; a backend has no other
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
+    except FileNotFoundError:
+        return 0.0
 
 
-def _peak_rss() -> int:
+def _process_seconds(pid: int) -> float:
+    """CPU time of all threads of a process, ended ones included, in ticks of 10 ms."""
+    return sum(map(int, _stat(pid)[11:13])) / TICKS_PER_SECOND
+
+
+def _stat(pid: int) -> list[str]:
+    # the fields after the name, which may hold spaces: 0 is the state, 1 the parent (proc(5))
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _peak_rss(pid: int) -> int:
     # not getrusage(): there a child inherits the peak of its parent
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))

@@ -10,6 +10,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 
+from runs import failpoints
 from runs.choices import RunError
 from runs.errors import Contention, LeaseLost, RunFailed
 from runs.models import Run
@@ -41,10 +42,12 @@ class Lease:
     @classmethod
     def take(cls, model: type[Run], pk: Any) -> Lease | None:
         """Claim the run; None when it is taken, finished, not due or out of attempts."""
+        failpoints.reached("claim.before")
         token = model.objects.claim(pk)
         if token is None:
             logger.info("run.not_claimed", run_kind=model._meta.label_lower, run_id=pk)
             return None
+        failpoints.reached("claim.after")
         return cls(model, pk, token)
 
     def advance(self, **values: Any) -> None:

@@ -9,6 +9,7 @@ from kombu.exceptions import OperationalError as BrokerDown
 
 from access.services import record
 from config.celery import app as celery
+from runs import failpoints
 from runs.choices import RunError
 from runs.errors import Conflict
 from runs.models import Run
@@ -24,11 +25,13 @@ def ring(run: Run) -> None:
 
 def send(run: Run) -> bool:
     """Send the doorbell message now; False when the broker is down."""
+    failpoints.reached("publish.before")
     try:
         celery.send_task(run.TASK, [run.pk], queue=run.QUEUE)
     except (BrokerDown, OSError) as error:
         logger.warning("ring.failed", run_kind=run._meta.label_lower, run_id=run.pk, reason=str(error))
         return False
+    failpoints.reached("publish.after")
     type(run).objects.ring_done(run.pk)
     return True
 

@@ -61,9 +61,9 @@ def start_python(code, **extra):
 class Worker:
     """A Celery worker process that serves some queues."""
 
-    def __init__(self, *queues, beat=False, pool="prefork", **extra):
+    def __init__(self, *queues, beat=False, pool="prefork", application="config.celery", **extra):
         self.arguments = [
-            sys.executable, "-m", "celery", "-A", "config.celery", "worker", "-Q", ",".join(queues), "-P", pool,
+            sys.executable, "-m", "celery", "-A", application, "worker", "-Q", ",".join(queues), "-P", pool,
             "-c", "1", "-n", f"test-{os.getpid()}-{time.monotonic_ns()}@%h", "-l", "WARNING",
             "--without-mingle", "--without-gossip",
         ]  # fmt: skip

@@ -15,6 +15,7 @@ from etl.products.pages import Page, Reading
 from etl.products.readings import NamedRows
 from etl.products.shards import ProductSyncShard
 from etl.products.source import LocalSource
+from runs import failpoints
 from runs.lease import Lease
 
 UNSHARDED = 0
@@ -73,6 +74,7 @@ class PageWork:
     def _commit(self, page: Page, decision: Decision, began: float) -> None:
         """Everything a page changes, in one transaction that begins with the fence."""
         counts = decision.counts.as_dict()
+        failpoints.reached("batch.before")
         with transaction.atomic():
             self.lease.advance(
                 cursor_at=page.cursor.at,
@@ -94,3 +96,5 @@ class PageWork:
                 cursor_id=page.cursor.id,
                 **counts,
             )
+            failpoints.reached("commit.before")
+        failpoints.reached("commit.after")

@@ -113,7 +113,8 @@ class ProductSyncRunQuerySet(RunQuerySet):
 
     def end_parts(self, keys: list[Any]) -> bool:
         """Cancel the open shards of runs that have ended, so that their workers stop at the next fence."""
-        shards = self.model._meta.get_field("parts").related_model.objects.open().filter(run__in=keys)
+        parts: Any = self.model._meta.get_field("parts").related_model
+        shards = parts.objects.open().filter(run__in=keys)
         shards.update(**shards._final_values(shards.statuses.cancelled))
         return True
 

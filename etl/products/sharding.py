@@ -8,7 +8,7 @@ the run's and moves when the last shard is done.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import Any
 
@@ -60,7 +60,7 @@ def run_product_sync_shard(pk: int, *, hand_over_after: float | None = None) -> 
             return
 
 
-def pages_of(lease: Lease, source: LocalSource) -> Iterator[None]:
+def pages_of(lease: Lease, source: LocalSource) -> Generator[None, None, None]:
     """Read the shard held by this lease to its end, yielding after every page."""
     with lease:
         work = ShardSync(lease, source)

@@ -343,7 +343,7 @@ class LocalSource:
         query = self._page_query(where, by_id=by_id, sharded=shard is not None)
         return [as_row(row) for row in self._rows_of(query, params)]
 
-    def _page_query(self, where: sql.Composable, *, by_id: bool, sharded: bool) -> sql.Composable:
+    def _page_query(self, where: sql.Composable, *, by_id: bool, sharded: bool) -> sql.Composed:
         """PAGE for the columns of this source."""
         cells = [{"column": sql.Identifier(self.columns[cell]), "cell": sql.Identifier(cell)} for cell in PAYLOAD]
         return sql.SQL(PAGE).format(
@@ -360,7 +360,7 @@ class LocalSource:
             ),
         )
 
-    def _rows_of(self, query: sql.Composable, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+    def _rows_of(self, query: sql.Composed, params: dict[str, Any]) -> list[tuple[Any, ...]]:
         connection = connections[self.using]
         try:
             with connection.cursor() as cursor, connection.wrap_database_errors:
