@@ -7,7 +7,7 @@ from django.db import transaction
 
 from runs.choices import RunError
 from runs.models import Run
-from runs.services import send
+from runs.services import count_expiries, send
 
 logger = structlog.get_logger(__name__)
 
@@ -25,8 +25,10 @@ def reap() -> dict[str, int]:
     counts = {"failed": 0, "requeued": 0, "rung": 0}
     for model in run_models():
         with transaction.atomic():
+            expired = model.objects.expired().count()
             failed = model.objects.fail_exhausted(error=RunError.WORKER_LOST)
             requeued = model.objects.requeue_expired()
+        count_expiries(model, min(expired, len(failed) + len(requeued)))
         counts["failed"] += len(failed)
         counts["requeued"] += len(requeued)
         counts["rung"] += ring_forgotten(model)
