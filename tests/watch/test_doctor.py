@@ -86,6 +86,8 @@ class Installation:
         for process in (self.worker, self.beat):
             self.end(process)
         self.holder.end()
+        wait_until(lambda: not self.var.exists())  # its keeper deletes it
+        self.var.parent.rmdir()
 
 
 @pytest.fixture(scope="module")
