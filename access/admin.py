@@ -2,21 +2,26 @@
 
 from typing import Any
 
+from axes.models import AccessAttempt
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
+from access.lockout import locked_out, unlock
 from access.models import AccessToken, AuditEvent
+from access.querysets import distinct_by_index
 from access.services import MAX_TOKEN_DAYS, create_token, record, revoke_token
 from desk.admin import OpsList, OpsModelAdmin, ReadOnlyAdmin
-from desk.badges import json_block
+from desk.badges import badge, json_block
+from desk.object_actions import object_action
 
 admin.site.unregister([User, Group])
 
@@ -147,11 +152,66 @@ class AccessTokenAdmin(OpsModelAdmin):
         self.message_user(request, note, messages.SUCCESS)
 
 
+@admin.register(AccessAttempt)
+class SignInAttemptAdmin(ReadOnlyAdmin):
+    """Failed sign-ins that still count, and the way out for whoever is locked out."""
+
+    list_display = ("username", "ip_address", "attempt_time", "failures_since_start", "locked")
+    search_fields = ("username__exact", "ip_address__exact")
+    search_help_text = _("User name or address, exactly.")
+    ordering = ("-attempt_time",)
+    sortable_by = ()
+    fields = ("username", "ip_address", "user_agent", "path_info", "attempt_time", "failures_since_start", "locked")
+    readonly_fields = ("locked",)
+    object_actions = ["unlock"]
+    list_empty_text = _("Nobody failed to sign in lately.")
+
+    @object_action(
+        label=_("Unlock the user"),
+        permission="axes.delete_accessattempt",
+        confirm=_("The failed attempts of this user, from every address, are forgotten."),
+    )
+    def unlock(self, request: HttpRequest, attempt: AccessAttempt) -> HttpResponse:
+        unlock(attempt.username or "", actor=request.user)
+        self.message_user(request, gettext("%s may try again.") % attempt.username, messages.SUCCESS)
+        return redirect("admin:axes_accessattempt_changelist")
+
+    @admin.display(description=_("locked out"))
+    def locked(self, attempt: AccessAttempt) -> SafeString | None:
+        pair = AccessAttempt.objects.filter(username=attempt.username, ip_address=attempt.ip_address)
+        return badge(gettext("locked out"), "danger") if locked_out(pair) else None
+
+
+class KnownValuesFilter(admin.SimpleListFilter):
+    """A choice among the values a column of the log has; they are read from an index, not from the log."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        values = distinct_by_index(AuditEvent, self.parameter_name, limit=200)
+        return [(value, value) for value in values if value]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(**{self.parameter_name: self.value()}) if self.value() else queryset
+
+
+class ActionFilter(KnownValuesFilter):
+    title = _("action")
+    parameter_name = "action"
+
+
+class ActorFilter(KnownValuesFilter):
+    title = _("actor")
+    parameter_name = "actor_name"
+
+
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
+    shows_timeline = False  # it is one
     list_display = ("created_at", "actor_name", "action", "object_type", "object_name")
-    list_filter = ("action", "actor_name", "created_at")
-    search_fields = ("=object_id", "=request_id", "=actor_name")
+    list_filter = (ActionFilter, ActorFilter, "created_at")
+    # exact and cased as stored, each by an index of its own
+    search_fields = ("object_id__exact", "request_id__exact", "actor_name__exact")
+    search_help_text = _("Object id, request id or actor, exactly.")
+    sortable_by = ()
     show_full_result_count = False
     date_hierarchy = None
     fields = (

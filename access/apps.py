@@ -9,6 +9,14 @@ class AccessConfig(AppConfig):
     name = "access"
     verbose_name = _("Access")
     api_urls = "access.api.urls"
+    metrics = "access.metrics.collect"
+    prunable = {
+        "audit": "access.pruning.audit_events",
+        "sign-ins": "access.pruning.sign_in_attempts",
+        "sessions": "access.pruning.sessions",
+        "tokens": "access.pruning.tokens",
+    }
+    role_permissions = {"administrator": ["axes.view_accessattempt", "axes.delete_accessattempt"]}
 
     def ready(self) -> None:
         from access import signins

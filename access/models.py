@@ -96,6 +96,11 @@ class AuditEvent(models.Model):
         indexes = [
             models.Index(fields=["object_type", "object_id", "id"], name="audit_event_timeline"),
             models.Index(fields=["created_at", "id"], name="audit_event_by_time"),
+            # each filter and each exact search of the list, newest first
+            models.Index(fields=["action", "id"], name="audit_event_by_action"),
+            models.Index(fields=["actor_name", "id"], name="audit_event_by_actor"),
+            models.Index(fields=["object_id", "id"], name="audit_event_by_object"),
+            models.Index(fields=["request_id", "id"], name="audit_event_by_request", condition=~Q(request_id="")),
         ]
         triggers = [
             AppendOnly(name="audit_event_no_update", operation=pgtrigger.Update),
@@ -104,3 +109,24 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.object_name}".strip()
+
+
+class Pruning(models.Model):
+    """How far an append-only log was cut off by age: what lies at or before this may be gone.
+
+    Written in the transaction that deletes, so a reader whose own position lies before it knows that it
+    may have missed rows.
+    """
+
+    table_name = models.CharField(_("table"), max_length=64, unique=True)
+    up_to_id = models.BigIntegerField(_("highest id"))
+    up_to_at = models.DateTimeField(_("older than"))
+    updated_at = models.DateTimeField(_("pruned at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("pruned log")
+        verbose_name_plural = _("pruned logs")
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.table_name

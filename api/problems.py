@@ -27,6 +27,7 @@ from api.renderers import JSONRenderer
 CONTENT_TYPE = "application/problem+json"
 _ROOT_KEYS = ("non_field_errors", "__all__")
 _CONTENTION = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock timeout
+_CANCELLED = "57014"  # what statement_timeout says
 
 TITLES: dict[str, Any] = {
     "validation-error": _("Invalid input"),
@@ -44,6 +45,7 @@ TITLES: dict[str, Any] = {
     "throttled": _("Too many requests"),
     "bad-request": _("Bad request"),
     "contention": _("Too much going on at once"),
+    "too-slow": _("The question takes too long"),
     "database-unavailable": _("The database cannot be reached"),
     "internal-error": _("Something went wrong on our side"),
 }
@@ -244,7 +246,11 @@ def _unstorable(error: DataError) -> Problem:
 @as_problem.register(OperationalError)
 @as_problem.register(InterfaceError)
 def _unavailable(error: Exception) -> Problem:
+    sqlstate = getattr(error.__cause__, "sqlstate", None)
+    if sqlstate == _CANCELLED:  # no Retry-After: the same question would take as long again
+        logger.warning("statement timeout", exc_info=error)
+        return Problem("too-slow", status=503, detail=_("Ask for less at once, for example with a filter."))
     logger.error("database unavailable", exc_info=error)
-    contention = getattr(error.__cause__, "sqlstate", None) in _CONTENTION
+    contention = sqlstate in _CONTENTION
     slug = "contention" if contention else "database-unavailable"
     return Problem(slug, status=503, detail=_("Try again in a moment."), headers={"Retry-After": "1"})

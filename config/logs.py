@@ -61,5 +61,6 @@ def configure_logs(*, level: str) -> dict[str, Any]:
             # Django's own handlers would print every line twice, once unstructured
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
+            "axes": {"level": "WARNING"},  # of sign-ins that went well the audit log tells
         },
     }

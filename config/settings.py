@@ -2,7 +2,9 @@
 
 import logging
 import os
+import sys
 from collections.abc import Collection
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from config.logs import configure_logs
+from config.roles import ROLES, as_startup_options, role_of_process, session_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -79,14 +82,16 @@ DATABASES["default"] |= {
     "HOST": unquote(DATABASES["default"]["HOST"]),
     "CONN_MAX_AGE": env.int("CONN_MAX_AGE", default=60),
     "CONN_HEALTH_CHECKS": True,
-    "OPTIONS": {
-        # A worker that is frozen, or killed while its backend waits for a lock, would keep its run's row
-        # locked and nobody could take over: a transaction idle for longer than the lease belongs to nobody,
-        # and a backend looks every second whether its client still lives.
-        "options": f"-c idle_in_transaction_session_timeout={int(RUN_LEASE_SECONDS * 1000)}"
-        " -c client_connection_check_interval=1000",
-    },
+    "OPTIONS": {"connect_timeout": 5, **DATABASES["default"].get("OPTIONS", {})},  # also what DATABASE_URL asks for
 }
+# How long a session may wait and work, by what this process is (config/roles.py). Behind pgbouncer, which
+# refuses such start-up options, 0 leaves them to the roles in PostgreSQL (docs/operations.md).
+PROCESS_ROLE = env.one_of("PRESSROOM_ROLE", default=role_of_process(sys.argv), known=ROLES)
+DB_SESSION_SETTINGS = session_settings(PROCESS_ROLE, lease_seconds=RUN_LEASE_SECONDS)
+if env.bool("DB_SESSION_OPTIONS", default=True):
+    DATABASES["default"]["OPTIONS"]["options"] = " ".join(
+        filter(None, [DATABASES["default"]["OPTIONS"].get("options"), as_startup_options(DB_SESSION_SETTINGS)])
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- Applications --------------------------------------------------------------------------------
@@ -108,15 +113,19 @@ INSTALLED_APPS = [
     "django_celery_beat",
     "pgtrigger",
     "csp",
+    "axes",
     "desk.apps.DeskConfig",
     "api",
     "access",
+    "watch",
     "runs",
     "etl",
 ]
 
 MIDDLEWARE = [
     "access.middleware.RequestIdMiddleware",
+    "access.middleware.SecurityHeaders",
+    "watch.middleware.CountRequests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -127,6 +136,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "watch.middleware.AnswerRefusals",
+    "axes.middleware.AxesMiddleware",  # last: it turns the answer to a locked-out sign-in into a refusal
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -224,11 +235,21 @@ CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
 REAPER_SECONDS = env.seconds("REAPER_SECONDS", default=15)
 DB_RETRY_ATTEMPTS = env.int("DB_RETRY_ATTEMPTS", default=3)
 
+# --- Metrics (docs/operations.md, "Metrics") ------------------------------------------------------
+
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")  # for a scraper without a user of its own
+# how long a process keeps its counts to itself; 0 for ever
+METRICS_FLUSH_SECONDS = env.float("METRICS_FLUSH_SECONDS", default=10)
+
 # --- Product sync --------------------------------------------------------------------------------
 
 ETL_MAX_ROW_BYTES = env.int("ETL_MAX_ROW_BYTES", default=1_000_000)
 
 # --- API -----------------------------------------------------------------------------------------
+
+# how many proxies in front add to X-Forwarded-For; what comes from further away may be forged
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+NUM_PROXIES = env.int("NUM_PROXIES", default=int(BEHIND_PROXY))
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -273,7 +294,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
-if env.bool("BEHIND_PROXY", default=False):
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 X_FRAME_OPTIONS = "DENY"
@@ -289,6 +310,26 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
     }
 }
+# Lockout (access/lockout.py). Kept in the database, so that it works with the cache down and outlives it.
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: who is locked out is not even asked for the password
+    "django.contrib.auth.backends.ModelBackend",
+]
+LOCKOUT_FAILURES = env.int("LOCKOUT_FAILURES", default=5)  # of one user from one address
+LOCKOUT_FAILURES_OF_USER = env.int("LOCKOUT_FAILURES_OF_USER", default=50)  # of one user from everywhere
+AXES_HANDLER = "access.lockout.Lockout"
+AXES_FAILURE_LIMIT = LOCKOUT_FAILURES
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_COOLOFF_TIME = timedelta(seconds=env.seconds("LOCKOUT_SECONDS", default=900))
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # or an attacker could keep the owner out for ever
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # sign-ins are in our own audit log
+AXES_ENABLE_ADMIN = False  # access/admin.py has a screen of our own
+AXES_USERNAME_CALLABLE = "access.lockout.name_of"
+AXES_CLIENT_IP_CALLABLE = "access.lockout.address_of"
+AXES_LOCKOUT_CALLABLE = "access.lockout.refuse"
+AXES_VERBOSE = False
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},

@@ -19,6 +19,7 @@ def start() -> None:
     """Name the servers in the environment. An xdist worker finds its controller's named there already."""
     os.environ["DEBUG"] = "1"
     os.environ["SECRET_KEY"] = "for tests only"
+    os.environ["METRICS_FLUSH_SECONDS"] = "0"  # nothing writes behind the back of a test
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker is None:
         for name in ("DATABASE_URL", "REDIS_URL"):

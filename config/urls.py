@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from desk import health
+from watch import views as watch
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -12,6 +13,7 @@ urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", watch.metrics),
     path("api/v1/", include("api.urls")),
     path("api/", include("api.urls", namespace="api-unversioned")),
 ]

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 
 from desk.object_actions import Context, ObjectActionsMixin
+from desk.timeline import timeline_of
 
 
 class OpsChangeList(ChangeList):
@@ -23,10 +24,17 @@ class OpsChangeList(ChangeList):
 
 
 class OpsList(ModelAdmin):
-    """What also the lists of other people's admins should inherit."""
+    """What also other people's admins should inherit: sturdy lists, and on each object who did what to it."""
+
+    shows_timeline = True
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return OpsChangeList
+
+    def render_change_form(self, request: HttpRequest, context: Context, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self.shows_timeline and (obj := context.get("original")) is not None:
+            context["timeline"] = timeline_of(request, obj)
+        return super().render_change_form(request, context, *args, **kwargs)
 
 
 class OpsModelAdmin(OpsList, ObjectActionsMixin):

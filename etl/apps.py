@@ -10,6 +10,13 @@ class EtlConfig(AppConfig):
 
     api_urls = "etl.api.urls"
     home = "etl.home.home"
+    metrics = "etl.metrics.collect"
+    doctor = ["etl.checkup.examine"]
+    prunable = {
+        "changes": "etl.pruning.changes",
+        "batches": "etl.pruning.batches",
+        "rejects": "etl.pruning.rejects",
+    }
     sample = "etl.sample.load"
     role_permissions = {
         "operator": ["etl.run_product_sync", "etl.retry_rejectedrow"],

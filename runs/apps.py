@@ -9,6 +9,8 @@ from runs.schedules import Schedule, create_schedules
 class RunsConfig(AppConfig):
     name = "runs"
     verbose_name = _("Runs")
+    metrics = "runs.metrics.collect"
+    doctor = ["runs.checkup.examine"]
     role_permissions = {
         "viewer": ["django_celery_beat.view_periodictask"],
         "administrator": [

@@ -16,6 +16,7 @@ from runs.errors import Contention, LeaseLost, RunFailed
 from runs.models import Run
 from runs.querysets import seconds_from_now
 from runs.transactions import is_connection_lost
+from watch import counters
 
 logger = structlog.get_logger(__name__)
 
@@ -83,6 +84,7 @@ class Lease:
             return self._conclude(error)
         except LeaseLost:
             logger.info("run.lease_lost")
+            counters.add("pressroom_run_fenced_writes_total", kind=self.model._meta.label_lower)
             return error is None or isinstance(error, (LeaseLost, RunFailed))
         except (DatabaseError, InterfaceError):
             # the row keeps its lease, so the reaper will find it

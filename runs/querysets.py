@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce
 
 from runs.choices import Statuses
 from runs.errors import LeaseLost
+from watch import counters
 
 
 class ClockTimestamp(Func):
@@ -94,11 +95,12 @@ class RunQuerySet(models.QuerySet):
                        started_at = coalesce(started_at, clock_timestamp()),
                        attempt = attempt + 1,
                        updated_at = clock_timestamp()
+                  FROM (SELECT lease_token IS NOT NULL AS was_held FROM {table} WHERE {key} = %(pk)s) before
                  WHERE {key} = %(pk)s
                    AND attempt < max_attempts
                    AND ((status = %(queued)s AND (not_before IS NULL OR not_before <= clock_timestamp()))
                         OR (status = ANY(%(active)s) AND lease_until < clock_timestamp()))
-                RETURNING lease_token
+                RETURNING lease_token, was_held
                 """,
                 {
                     "pk": pk,
@@ -109,7 +111,12 @@ class RunQuerySet(models.QuerySet):
                 },
             )
             row = cursor.fetchone()
-        return row[0] if row else None
+        if row is None:
+            return None
+        token, was_held = row
+        if was_held:
+            counters.add("pressroom_run_lease_expiries_total", kind=self.model._meta.label_lower)
+        return token  # type: ignore[no-any-return]
 
     def held(self, pk: Any, token: int) -> RunQuerySet:
         """The run, if this token still holds it."""

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from runs.choices import RunError
 from runs.models import Run
-from runs.services import send
+from runs.services import count_expiries, send
 from runs.sessions import end_frozen_sessions
 
 logger = structlog.get_logger(__name__)
@@ -28,8 +28,10 @@ def reap() -> dict[str, int]:
         if model.objects.expired().exists():
             end_frozen_sessions(model)
         with transaction.atomic():
+            expired = model.objects.expired().count()
             failed = model.objects.fail_exhausted(error=RunError.WORKER_LOST)
             requeued = model.objects.requeue_expired()
+        count_expiries(model, min(expired, len(failed) + len(requeued)))
         counts["failed"] += len(failed)
         counts["requeued"] += len(requeued)
         counts["rung"] += ring_forgotten(model)

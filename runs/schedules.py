@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.db import connections
 
 
@@ -18,6 +18,11 @@ class Schedule:
     queue: str
     expires: int
     kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+def declared_schedules() -> list[Schedule]:
+    """What all apps ship."""
+    return [schedule for config in apps.get_app_configs() for schedule in getattr(config, "schedules", [])]
 
 
 def create_schedules(sender: AppConfig, using: str = "default", **kwargs: Any) -> None:

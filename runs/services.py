@@ -13,6 +13,7 @@ from runs import failpoints
 from runs.choices import RunError
 from runs.errors import Conflict
 from runs.models import Run
+from watch import counters
 
 logger = structlog.get_logger(__name__)
 
@@ -46,8 +47,16 @@ def cancel(run: Run, *, actor: Any) -> None:
 
 def take_over_expired(runs: Any, *, successor: Run | None = None) -> int:
     """Fail what dead workers of `runs` still hold, in favour of `successor`; how many."""
-    return runs.expired().update(
+    taken: int = runs.expired().update(
         **runs._final_values(runs.model.STATUSES.failed),
         error=RunError.SUPERSEDED,
         superseded_by=successor,
     )
+    count_expiries(runs.model, taken)
+    return taken
+
+
+def count_expiries(model: type[Run], amount: int) -> None:
+    """Note for the metrics that so many leases ran out."""
+    if amount:
+        counters.add("pressroom_run_lease_expiries_total", amount, kind=model._meta.label_lower)

@@ -2,10 +2,11 @@
 
 from celery import shared_task
 
-from runs import reaper
+from runs import reaper, workers
 
 
 @shared_task(name="runs.reap")
 def reap() -> None:
     """One round of the reaper."""
     reaper.reap()
+    workers.note_reaped()

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, transaction
 
 from runs.errors import Contention
+from watch import counters
 
 logger = structlog.get_logger(__name__)
 
@@ -43,10 +44,12 @@ def retried(work: Callable[[], T], *, also: tuple[type[Exception], ...] = (), us
                 raise
             last = error
             logger.warning("transaction.conflict", sqlstate=sqlstate(error), attempt=attempt + 1)
+            counters.add("pressroom_transaction_conflicts_total", cause=_cause(error))
             if not connections[using].is_usable():
                 connections[using].close()
             if attempt < settings.DB_RETRY_ATTEMPTS:
                 time.sleep(random.uniform(*JITTER_SECONDS))  # noqa: S311 - jitter, not a secret
+    counters.add("pressroom_transactions_failed_total")
     raise Contention from last
 
 
@@ -73,6 +76,13 @@ def is_connection_lost(error: Exception) -> bool:
     if state is None:  # other errors without a code are psycopg's own: a value it cannot read or write
         return isinstance(error, OperationalError)
     return isinstance(error, DatabaseError) and state.startswith(LOST)
+
+
+def _cause(error: Exception) -> str:
+    """Why a transaction lost, as a metric's label: PostgreSQL's code or the name of our own exception."""
+    if isinstance(error, DatabaseError | InterfaceError):
+        return sqlstate(error) or "connection-lost"
+    return type(error).__name__
 
 
 def sqlstate(error: Exception) -> str | None:

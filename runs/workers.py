@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from celery import current_app
 from celery.signals import heartbeat_sent
+from django.conf import settings
 from django.core.cache import cache
 from redis.exceptions import RedisError
 
@@ -14,6 +15,7 @@ logger = structlog.get_logger(__name__)
 
 QUEUES = ("control", "default", "etl", "llm")
 FORGET_AFTER_SECONDS = 30
+REAPED = "beat:reaped"  # in the cache as long as beat's shortest schedule is kept
 
 
 @dataclass
@@ -37,6 +39,14 @@ def note_heartbeat(sender: Any, **kwargs: Any) -> None:
             cache.set(f"worker:{queue}", trace, FORGET_AFTER_SECONDS)
     except RedisError as error:
         logger.warning("worker.heartbeat_lost", reason=str(error))
+
+
+def note_reaped() -> None:
+    """Leave a trace that beat rang and the queue `control` heard; it fades after some missed rounds."""
+    try:
+        cache.set(REAPED, True, int(4 * settings.REAPER_SECONDS) + FORGET_AFTER_SECONDS)
+    except RedisError as error:
+        logger.warning("beat.trace_lost", reason=str(error))
 
 
 def living() -> list[Worker]:
