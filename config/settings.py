@@ -13,6 +13,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from config import staging
 from config.logs import configure_logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -227,6 +228,11 @@ DB_RETRY_ATTEMPTS = env.int("DB_RETRY_ATTEMPTS", default=3)
 # --- Product sync --------------------------------------------------------------------------------
 
 ETL_MAX_ROW_BYTES = env.int("ETL_MAX_ROW_BYTES", default=1_000_000)
+# another database with the staging table; None: it is in our own. No entry of DATABASES, so nothing of Django
+# can migrate or write it.
+STAGING = staging.from_environment(
+    os.environ, time_zone=TIME_ZONE, seconds=env.seconds("STAGING_TIMEOUT_SECONDS", default=120)
+)
 
 # --- API -----------------------------------------------------------------------------------------
 

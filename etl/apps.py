@@ -27,6 +27,8 @@ class EtlConfig(AppConfig):
 
     def ready(self) -> None:
         from api.problems import register
+        from etl.products.databases import SourceUnreachable
         from etl.products.source import SourceUnusable
 
         register(SourceUnusable, status=409)
+        register(SourceUnreachable, status=503)

@@ -4,6 +4,7 @@ import structlog
 from celery import shared_task
 
 from etl.products import services, sync
+from etl.products.source import SourceUnusable
 from runs.errors import Conflict
 
 logger = structlog.get_logger(__name__)
@@ -22,3 +23,5 @@ def run_product_sync(run_id: int | None = None) -> None:
         services.request_sync(services.SyncOptions(), actor="schedule")
     except Conflict as conflict:
         logger.info("product_sync.not_started", reason=conflict.slug, **conflict.extra)
+    except SourceUnusable as error:
+        logger.error("product_sync.not_started", reason=error.slug, text=error.message)

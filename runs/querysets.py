@@ -93,6 +93,7 @@ class RunQuerySet(models.QuerySet):
                        heartbeat_at = clock_timestamp(),
                        started_at = coalesce(started_at, clock_timestamp()),
                        attempt = attempt + 1,
+                       error = '', error_text = '',
                        updated_at = clock_timestamp()
                  WHERE {key} = %(pk)s
                    AND attempt < max_attempts

@@ -35,6 +35,7 @@ class SyncError(TextChoices):
     WATERMARK_MOVED = "watermark-moved", _("Someone else moved the watermark")
     TOO_MANY_REJECTS = "too-many-rejects", _("More rows were rejected than allowed")
     SOURCE_UNUSABLE = "source-unusable", _("The source cannot be read")
+    SOURCE_UNREACHABLE = "source-unreachable", _("The source cannot be reached")
 
 
 class RejectReason(TextChoices):

@@ -15,7 +15,7 @@ from etl.products.models import RejectedRow
 from etl.products.normalise import NormalisedProduct, RawProduct, RowRejected, normalise
 from etl.products.pages import Page
 from etl.products.positions import Position
-from etl.products.source import LocalSource, SourceRow, Stored
+from etl.products.source import Source, SourceRow, Stored
 
 Key = tuple[str, str]
 
@@ -84,7 +84,7 @@ class Decision:
             self.counts.updated -= 1
 
 
-def settle(page: Page, source: LocalSource, *, overlay: dict[Key, Stored] | None = None) -> Decision:
+def settle(page: Page, source: Source, *, overlay: dict[Key, Stored] | None = None) -> Decision:
     """Decide a page as read from this source; see decide()."""
     with collector_paused():
         decision = decide(page.rows, look_up=source.stored, overlay=overlay)
@@ -143,7 +143,7 @@ def supersede(decision: Decision, is_outdated: Callable[[Accepted], bool]) -> No
     decision.writes = kept
 
 
-def _has_newer_good_row(accepted: Accepted, source: LocalSource, decision: Decision) -> bool:
+def _has_newer_good_row(accepted: Accepted, source: Source, decision: Decision) -> bool:
     """Whether the source has a later row of this product that was not rejected itself."""
     newer = source.newer_rows(*accepted.key, than=accepted.position)
     still_bad = RejectedRow.objects.unresolved().filter(source=source.table, src_id__in=newer)

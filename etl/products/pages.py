@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from etl.products.choices import Phase
 from etl.products.models import ProductSyncRun, RejectedRow
 from etl.products.positions import BEFORE_EVERY_ID, Cursor, Position
-from etl.products.source import LocalSource, SourceRow
+from etl.products.source import Source, SourceRow
 
 # read by id, so not bounded in bytes: few enough that even rows of the largest size fit
 REJECTS_PER_PAGE = 100
@@ -40,7 +40,7 @@ class Page:
 class Reading:
     """One pass over a source: from `start` (None: the first row) up to `until`."""
 
-    source: LocalSource
+    source: Source
     start: Position | None
     until: datetime
     batch_size: int
@@ -78,11 +78,11 @@ class Reading:
         return Page(rows, Cursor(Phase.PAGES, rows[-1].raw.src_updated_at, rows[-1].raw.src_id)) if rows else None
 
 
-def reading_of(run: ProductSyncRun, source: LocalSource) -> Reading:
+def reading_of(run: ProductSyncRun, source: Source) -> Reading:
     """What a run reads, once begin() has fixed it."""
     assert run.read_until is not None, "begin() comes first"
     start = start_position(run.started_from, resume=run.resume, lookback=run.lookback)
-    return Reading(source, start, run.read_until, run.batch_size)
+    return Reading(source, source.widened(start), run.read_until, run.batch_size)
 
 
 def start_position(watermark: Position | None, *, resume: bool, lookback: timedelta) -> Position | None:

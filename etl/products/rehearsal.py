@@ -12,14 +12,14 @@ from etl.products.decisions import Accepted, Counts, Key, settle
 from etl.products.merge import BUSINESS_FIELDS
 from etl.products.models import Product, ProductSyncRun, Watermark
 from etl.products.pages import BEGINNING, reading_of
-from etl.products.source import LocalSource, Stored
+from etl.products.source import Source, Stored
 from runs.errors import RunFailed
 
 DIFFERENCES_SHOWN = 20
 
 
 def rehearse(
-    run: ProductSyncRun, source: LocalSource, on_batch: Callable[[ProductSyncRun], None] = lambda run: None
+    run: ProductSyncRun, source: Source, on_batch: Callable[[ProductSyncRun], None] = lambda run: None
 ) -> dict[str, Any]:
     """Count what a real run with these options would do now; the values to store, by field of the run.
 

@@ -18,7 +18,8 @@ from etl.products.merge import ConcurrentWrite, write
 from etl.products.models import ProductSyncRun, RejectedRow, Watermark
 from etl.products.pages import Page
 from etl.products.positions import BEFORE_EVERY_ID, FIRST_MOMENT, Cursor
-from etl.products.source import configured_source
+from etl.products.source import Source
+from etl.products.staging import configured_source
 from runs.choices import RunError
 from runs.errors import Conflict
 from runs.querysets import ClockTimestamp
@@ -50,7 +51,8 @@ def request_sync(options: SyncOptions, *, actor: Any, requested_by: Any = None) 
     Raises Conflict ("run-active") while another run of the source is open, unless its worker is dead:
     such a run is ended in favour of this one. Raises SourceUnusable when the source cannot be read.
     """
-    configured_source().check()
+    with configured_source() as source:
+        source.check()
 
     def create() -> ProductSyncRun:
         run = _create(options, actor=actor, requested_by=requested_by)
@@ -65,15 +67,17 @@ def start_sync_here(options: SyncOptions, *, actor: Any) -> ProductSyncRun:
 
     Raises as request_sync() does. No bell is rung; the reaper would find the run should the caller die.
     """
-    configured_source().check()
+    with configured_source() as source:
+        source.check()
 
     def find_or_create() -> ProductSyncRun:
-        waiting = ProductSyncRun.objects.of_source(configured_source().table).filter(
+        waiting = ProductSyncRun.objects.of_source(source.table).filter(
             Q(status=ProductSyncRun.STATUSES.queued)
             | Q(status=ProductSyncRun.STATUSES.running, lease_until__lt=ClockTimestamp()),
             **asdict(options),
             attempt__lt=F("max_attempts"),
         )
+        waiting.update(not_before=None)  # whoever starts it has seen to what it waited for
         return waiting.first() or _create(options, actor=actor, dispatched_at=ClockTimestamp())
 
     return atomic_retried(find_or_create)
@@ -141,7 +145,11 @@ def retry_rejected_rows(ids: list[int], *, actor: Any) -> RetryOutcome:
 
 
 def _retry(ids: list[int], *, actor: Any) -> RetryOutcome:
-    source = configured_source()
+    with configured_source() as source:
+        return _retry_from(source, ids, actor=actor)
+
+
+def _retry_from(source: Source, ids: list[int], *, actor: Any) -> RetryOutcome:
     unresolved = RejectedRow.objects.unresolved().filter(source=source.table, pk__in=ids)
     src_ids = sorted(unresolved.values_list("src_id", flat=True))
     rows = source.rows(src_ids)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, Self
 
 from django.conf import settings
 from django.db import ProgrammingError, connections
@@ -107,12 +107,57 @@ def as_source_row(row: tuple[Any, ...]) -> SourceRow:
     return SourceRow(RawProduct(*row[:RAW_WIDTH]), stored)
 
 
+class Source(Protocol):
+    """What a run reads from. As a context manager it lets go of its connection in the end."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *failure: object) -> None: ...
+
+    @property
+    def table(self) -> str:
+        """Its name in runs, rejected rows and the watermark."""
+
+    def check(self) -> None:
+        """Raise SourceUnusable unless it can be read."""
+
+    def warnings(self) -> list[str]:
+        """What makes reading slower than it need be, with the remedy."""
+
+    def now(self) -> datetime:
+        """Its own clock: rows stamped later than this wait."""
+
+    def widened(self, start: Position | None) -> Position | None:
+        """Where a run that looks back should begin; earlier where the source's order of time is in doubt."""
+
+    def count_between(self, after: Position | None, until: datetime) -> int: ...
+    def count_waiting(self, until: datetime) -> int: ...
+    def page(self, after: Position | None, until: datetime, limit: int) -> list[SourceRow]: ...
+    def untimed(self, after_id: int, limit: int) -> list[SourceRow]: ...
+    def rows(self, ids: Sequence[int]) -> list[SourceRow]: ...
+    def newer_rows(self, brand: str, sku: str, than: Position) -> list[int]: ...
+    def stored(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Stored]: ...
+
+
 @dataclass(frozen=True)
 class LocalSource:
     """A staging table in our own database, so that a page can be joined with the stored versions."""
 
     table: str = "products_staging"
     using: str = "default"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """The connection is Django's."""
+
+    def warnings(self) -> list[str]:
+        """None: our migration made the index."""
+        return []
+
+    def widened(self, start: Position | None) -> Position | None:
+        """As it is: times with a zone are in one order only."""
+        return start
 
     def check(self) -> None:
         """Raise SourceUnusable unless every cell has a column to come from."""
@@ -252,8 +297,3 @@ class LocalSource:
         with connections[self.using].cursor() as cursor:
             cursor.execute(query, params)
             return cursor.fetchone()[0]
-
-
-def configured_source() -> LocalSource:
-    """The source of this installation."""
-    return LocalSource()
