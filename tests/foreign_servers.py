@@ -176,8 +176,9 @@ def varied(noon, now):
         good("", name="no sku"), good(None), good("nul", attrs_json='{"a": "x\\u0000y"}'),
         good("half", tags_json='["\\ud83d"]'), good("shape", tags_json='{"a": 1}'), good("json", attrs_json="size: M"),
         good("deep", attrs_json='{"a":' * 101 + "1" + "}" * 101), good("flag", on_sale="perhaps"),
-        good("long", name="长" * 256), good("fits", name="长" * 255), good("k" * 65), good("oversize", description="大" * 400_000),
-        good("colors", colors_concat=" 蓝 || red||blue||||red "), good("empty", tags_json="", attrs_json=" ", on_sale=None),
+        good("long", name="长" * 256), good("fits", name="长" * 255), good("k" * 65),
+        good("oversize", description="大" * 400_000), good("empty", tags_json="", attrs_json=" ", on_sale=None),
+        good("colors", colors_concat=" 蓝 || red||blue||||red "),
         good("emptyish", attrs_json='{"a": "无", "b": "--", "c": null, "d": "x||y||x"}'),
     ]  # fmt: skip
     rows = [(number, each, noon + minute * (number // 4)) for number, each in enumerate(cells, 1)]
@@ -230,6 +231,9 @@ class Wire:
                 connect, place = self.connect
                 far = connect(*place)
                 self.pairs += [near, far]
+                for each in (near, far):
+                    if each.family != socket.AF_UNIX:
+                        each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 for source, target in ((near, far), (far, near)):
                     threading.Thread(target=self._pump, args=[source, target], daemon=True).start()
 

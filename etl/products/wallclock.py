@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-FIRST_YEAR_OF_ZONES = 1850
+FIRST_YEAR_OF_ZONES, LAST_YEAR_AT_ONCE = 1850, 2099
 MOMENT = timedelta(microseconds=1)
 
 Wall = datetime  # without a zone
@@ -70,11 +70,11 @@ class WallClock:
 
     def skipped(self, after: Wall | None, until: Wall) -> list[Span]:
         """What was skipped between two times."""
-        spans = changes(self.zone.key, until.year).skipped
+        spans = changes(self.zone.key, max(until.year, LAST_YEAR_AT_ONCE)).skipped
         return [span for span in spans if span.start <= until and (after is None or span.end > after)]
 
     def _repeated(self, wall: Wall) -> Span | None:
-        spans = changes(self.zone.key, wall.year).repeated
+        spans = changes(self.zone.key, max(wall.year, LAST_YEAR_AT_ONCE)).repeated
         return next((span for span in spans if span.start <= wall < span.end), None)
 
 

@@ -52,10 +52,14 @@ def test_a_primary_key_of_any_name_identifies_the_rows(server, read_from, synced
 @pytest.mark.parametrize(
     ("id_columns", "extra"),
     [
-        ("id bigint", ""), ("id bigint NOT NULL", ""), ("id bigint", ", UNIQUE (id)"), ("id varchar(9) PRIMARY KEY", ""),
-        ("id bigint NOT NULL, part int NOT NULL", ", UNIQUE (id, part)"), ("code varchar(9) PRIMARY KEY", ""),
+        ("id bigint", ""),
+        ("id bigint NOT NULL", ""),
+        ("id bigint", ", UNIQUE (id)"),
+        ("id varchar(9) PRIMARY KEY", ""),
+        ("id bigint NOT NULL, part int NOT NULL", ", UNIQUE (id, part)"),
+        ("code varchar(9) PRIMARY KEY", ""),
     ],
-)  # fmt: skip
+)
 def test_without_a_unique_whole_number_the_setting_is_named(server, read_from, id_columns, extra):
     server.execute(f"CREATE TABLE t ({id_columns}, {columns(server)}, updated_at {server.time_type} NULL{extra})")
     read_from(server, table=(None, "t"))
@@ -67,8 +71,10 @@ def test_the_setting_chooses_the_id_and_must_choose_a_good_one(server, read_from
         f"CREATE TABLE t (id bigint PRIMARY KEY, seq bigint NOT NULL, loose bigint, {columns(server)},"
         f" updated_at {server.time_type} NULL, UNIQUE (seq))"
     )
-    server.execute("INSERT INTO t (id, seq, style_brand_no, style_no, price, updated_at) VALUES (1, 99, 'B', '1', '1', %s)",
-                   [server.time(NOON)])  # fmt: skip
+    server.execute(
+        "INSERT INTO t (id, seq, style_brand_no, style_no, price, updated_at) VALUES (1, 99, 'B', '1', '1', %s)",
+        [server.time(NOON)],
+    )
     read_from(server, table=(None, "t"), id_column="seq")
     assert synced().watermark.id == 99
     for wrong in ("loose", "missing", "price"):
@@ -176,7 +182,8 @@ def tied(server, read_from):
     numbers = "seq_1_to_5000" if server.engine == "mysql" else "generate_series(1, 5000) AS s (seq)"
     server.execute(
         "INSERT INTO products_staging (id, style_brand_no, style_no, price, description, src_updated_at)"
-        f" SELECT seq, 'B', seq, '1', repeat('x', 500), CASE WHEN seq BETWEEN 500 AND 4500 THEN %s ELSE %s END FROM {numbers}",
+        " SELECT seq, 'B', seq, '1', repeat('x', 500), CASE WHEN seq BETWEEN 500 AND 4500 THEN %s ELSE %s END"
+        f" FROM {numbers}",
         [server.time(NOON), server.time(NOON - timedelta(days=1))],
     )
     server.execute(
