@@ -15,6 +15,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from config import staging
 from config.logs import configure_logs
 from config.roles import ROLES, as_startup_options, role_of_process, session_settings
 
@@ -244,6 +245,11 @@ METRICS_FLUSH_SECONDS = env.float("METRICS_FLUSH_SECONDS", default=10)
 # --- Product sync --------------------------------------------------------------------------------
 
 ETL_MAX_ROW_BYTES = env.int("ETL_MAX_ROW_BYTES", default=1_000_000)
+# another database with the staging table; None: it is in our own. No entry of DATABASES, so nothing of Django
+# can migrate or write it.
+STAGING = staging.from_environment(
+    os.environ, time_zone=TIME_ZONE, seconds=env.seconds("STAGING_TIMEOUT_SECONDS", default=120)
+)
 
 # --- API -----------------------------------------------------------------------------------------
 

@@ -35,10 +35,12 @@ class EtlConfig(AppConfig):
     def ready(self) -> None:
         from api.problems import register
         from etl.products.cursors import InvalidCursor
+        from etl.products.databases import SourceUnreachable
         from etl.products.feed import CursorGone, FeedUnusable
         from etl.products.source import SourceUnusable
 
         register(SourceUnusable, status=409)
+        register(SourceUnreachable, status=503)
         register(InvalidCursor, status=400)
         register(CursorGone, status=410)
         register(FeedUnusable, status=503)

@@ -19,6 +19,7 @@ from etl.products.admin.runs import POLL_PATH
 from etl.products.choices import ChangeType
 from etl.products.models import Product, ProductChange, ProductSyncRun, RejectedRow, Watermark
 from etl.products.querysets import ProductSyncRunQuerySet
+from etl.products.staging import configured_source
 from runs.admin import is_stalled, span
 
 DAYS_SHOWN = 14
@@ -51,7 +52,8 @@ def _cards(open_rejects: int, failures: int, running: int) -> Iterator[Card]:
     note = _("%(count)s deleted at source") % {"count": gone} if gone else ""
     yield Card(_("Products"), Product.objects.listed().count(), _list("product", "?is_deleted__exact=0"), note=note)
     yield _last_sync_card()
-    yield from map(_lag_card, Watermark.objects.order_by("table_name"))
+    # another source that was read once would only fall behind
+    yield from map(_lag_card, Watermark.objects.filter(table_name=configured_source().table))
     yield Card(_("Running"), running, _list("productsyncrun"), tone="info" if running else "neutral")
     yield Card(
         _("Open rejected rows"), open_rejects, _list("rejectedrow"), tone="warning" if open_rejects else "neutral"

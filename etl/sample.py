@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -18,9 +19,10 @@ ROWS_AT_ONCE = 500
 def load(operator: Any) -> list[str]:
     """Fill an empty staging table and ask for a first product sync; what was done, in words.
 
+    Nothing when the source is in another database: it is not ours to fill, and its rows are no sample.
     All of it or nothing: a half-filled table would never be filled up.
     """
-    if StagingProduct.objects.exists():
+    if settings.STAGING is not None or StagingProduct.objects.exists():
         return []
     # ids come from the table's own sequence, which explicit ones would leave behind
     rows = [StagingProduct(**row | {"id": None}) for row in staging_rows(until=database_now())]

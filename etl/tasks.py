@@ -7,6 +7,7 @@ from celery import shared_task
 
 from etl.products import services, sharding, sync
 from etl.products.api.serializers import SyncRequestSerializer
+from etl.products.source import SourceUnusable
 from runs.errors import Conflict
 
 logger = structlog.get_logger(__name__)
@@ -31,6 +32,8 @@ def run_product_sync(run_id: int | None = None, **wish: Any) -> None:
         services.request_sync(asked.as_options(), actor="schedule")
     except Conflict as conflict:
         logger.info("product_sync.not_started", reason=conflict.slug, **conflict.extra)
+    except SourceUnusable as error:
+        logger.error("product_sync.not_started", reason=error.slug, text=error.message)
 
 
 @shared_task(name="etl.tasks.run_product_sync_shard")

@@ -33,6 +33,15 @@ class LeaseLost(Exception):
     """The run's token is no longer ours: someone took over or cancelled, so stop without writing."""
 
 
+class Outage(Exception):
+    """Something a run reads from or calls is away and may come back: the run waits and is tried again.
+
+    Beside its text it has a `slug`, which fails the run at its attempt cap.
+    """
+
+    slug: str
+
+
 class RunFailed(Exception):
     """An expected failure: a slug that the UI translates, and the facts of this case."""
 

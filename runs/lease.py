@@ -12,7 +12,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from runs import failpoints
 from runs.choices import RunError
-from runs.errors import Contention, LeaseLost, RunFailed
+from runs.errors import Contention, LeaseLost, Outage, RunFailed
 from runs.models import Run
 from runs.querysets import seconds_from_now
 from runs.transactions import is_connection_lost
@@ -21,6 +21,7 @@ from watch import counters
 logger = structlog.get_logger(__name__)
 
 PAUSE_AFTER_OUTAGE_SECONDS = 5
+PAUSE_GROWTH = 4  # five attempts outlast seven minutes, a restart or a failover of what is away
 
 
 class Lease:
@@ -30,6 +31,8 @@ class Lease:
         nothing raised                     completed, unless the block ended the run itself
         RunFailed                          failed with its slug; not raised further
         LeaseLost                          nothing is written: someone else owns the run; not raised further
+        Outage                             given back for a while with its reason, failed at the attempt cap; not
+                                           raised further
         database gone, contention, a stop  given back to the queue and raised; the attempt cap protects
         anything else                      logged with its traceback, failed as internal-error, raised
     """
@@ -85,7 +88,7 @@ class Lease:
         except LeaseLost:
             logger.info("run.lease_lost")
             counters.add("pressroom_run_fenced_writes_total", kind=self.model._meta.label_lower)
-            return error is None or isinstance(error, (LeaseLost, RunFailed))
+            return error is None or isinstance(error, (LeaseLost, Outage, RunFailed))
         except (DatabaseError, InterfaceError):
             # the row keeps its lease, so the reaper will find it
             logger.warning("run.not_concluded", exc_info=True)
@@ -109,6 +112,9 @@ class Lease:
             logger.warning("run.failed", error=error.slug, text=error.text)
             self.finish(statuses.failed, error=error.slug, error_text=error.text)
             return True
+        if isinstance(error, Outage):
+            self._wait_out(error)
+            return True
         if isinstance(error, (OperationalError, Contention)) or (
             isinstance(error, Exception) and is_connection_lost(error)
         ):
@@ -122,6 +128,20 @@ class Lease:
         logger.info("run.released", reason=repr(error))
         self.release()
         return False
+
+    def _wait_out(self, outage: Outage) -> None:
+        """Back to the queue, longer each time it was in vain; at the attempt cap the outage is why it failed."""
+        why = {"error": outage.slug, "error_text": str(outage)}
+        run = self.model.objects.held(self.pk, self.token).first()
+        if run is None:
+            raise LeaseLost
+        if run.attempt >= run.max_attempts:
+            logger.warning("run.failed", error=outage.slug, text=str(outage))
+            self.finish(self.model.STATUSES.failed, **why)
+            return
+        pause = PAUSE_AFTER_OUTAGE_SECONDS * PAUSE_GROWTH ** max(0, run.attempt - 1)
+        logger.warning("run.released", reason=str(outage), attempt=run.attempt, seconds=pause)
+        self.release(not_before=seconds_from_now(pause), **why)
 
     def _keep_beating(self) -> None:
         """Extend the lease every third of it, on a connection of this thread's own."""

@@ -94,6 +94,7 @@ class RunQuerySet(models.QuerySet):
                        heartbeat_at = clock_timestamp(),
                        started_at = coalesce(started_at, clock_timestamp()),
                        attempt = attempt + 1,
+                       error = '', error_text = '',
                        updated_at = clock_timestamp()
                   FROM (SELECT lease_token IS NOT NULL AS was_held FROM {table} WHERE {key} = %(pk)s) before
                  WHERE {key} = %(pk)s

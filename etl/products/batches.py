@@ -14,7 +14,7 @@ from etl.products.models import ProductSyncBatch, ProductSyncRun
 from etl.products.pages import Page, Reading
 from etl.products.readings import NamedRows
 from etl.products.shards import ProductSyncShard
-from etl.products.source import LocalSource
+from etl.products.source import Source
 from runs import failpoints
 from runs.lease import Lease
 
@@ -32,7 +32,7 @@ class PageWork:
     reading: Reading | NamedRows
     shard = UNSHARDED
 
-    def __init__(self, lease: Lease, source: LocalSource) -> None:
+    def __init__(self, lease: Lease, source: Source) -> None:
         self.lease, self.source = lease, source
         self.state: Any = self.reloaded()
 

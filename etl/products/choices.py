@@ -50,6 +50,7 @@ class SyncError(TextChoices):
     SOURCE_UNUSABLE = "source-unusable", _("The source cannot be read")
     SHARD_FAILED = "shard-failed", _("A part of the run failed")
     TOO_MANY_DELETES = "too-many-deletes", _("More of the listed products would be deleted than allowed")
+    SOURCE_UNREACHABLE = "source-unreachable", _("The source cannot be reached")
 
 
 class RejectReason(TextChoices):

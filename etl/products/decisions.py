@@ -13,7 +13,7 @@ from django.conf import settings
 from etl.products.normalise import NormalisedProduct, RawProduct, RowRejected, normalise
 from etl.products.pages import REJECTS_PER_PAGE, Page
 from etl.products.positions import Position
-from etl.products.source import LocalSource, SameRow, SourceRow, Stored
+from etl.products.source import SameRow, Source, SourceRow, Stored
 
 Key = tuple[str, str]
 
@@ -84,7 +84,7 @@ class Decision:
             self.counts.updated -= 1
 
 
-def settle(page: Page, source: LocalSource, *, overlay: dict[Key, Stored] | None = None) -> Decision:
+def settle(page: Page, source: Source, *, overlay: dict[Key, Stored] | None = None) -> Decision:
     """Decide a page as read from this source; see decide()."""
     with collector_paused():
         decision = decide(page.rows, look_up=source.stored, overlay=overlay)
@@ -156,10 +156,10 @@ def supersede(decision: Decision, is_outdated: Callable[[Accepted], bool]) -> No
     decision.writes = kept
 
 
-def with_newer_good_row(writes: list[Accepted], source: LocalSource) -> set[Key]:
+def with_newer_good_row(writes: list[Accepted], source: Source) -> set[Key]:
     """The products of which the source has a later row that normalises.
 
-    One scan of the source finds the later rows of all of them (LocalSource.newer_rows). These are then
+    One scan of the source finds the later rows of all of them (Source.newer_rows). These are then
     read, the newest of each product first, until a good one is found.
     """
     newer = source.newer_rows({each.key: each.position for each in writes})

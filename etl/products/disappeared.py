@@ -24,7 +24,7 @@ from etl.products.merge import ConcurrentWrite
 from etl.products.models import Product, ProductSyncBatch, ProductSyncRun
 from etl.products.positions import BEFORE_EVERY_ID
 from etl.products.readings import key_pages, read_keys
-from etl.products.source import LocalSource
+from etl.products.source import Source
 from runs.errors import LeaseLost, RunFailed
 from runs.lease import Lease
 from runs.querysets import database_now
@@ -73,7 +73,7 @@ class IdSet:
 class Look:
     """One look over the keys of the whole source, and the listed products it did not find there."""
 
-    def __init__(self, source: LocalSource) -> None:
+    def __init__(self, source: Source) -> None:
         self.source = source
         self.began = database_now()
         self._seen = IdSet()
@@ -100,7 +100,7 @@ class Look:
 class FullCompare:
     """The end of a full run: look over the source, then delete batch by batch."""
 
-    def __init__(self, lease: Lease, source: LocalSource) -> None:
+    def __init__(self, lease: Lease, source: Source) -> None:
         self.lease, self.source = lease, source
 
     def batches(self) -> Iterator[None]:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from etl.products.choices import Phase
 from etl.products.models import RejectedRow
 from etl.products.positions import BEFORE_EVERY_ID, Cursor, Position
-from etl.products.source import LocalSource, OthersRow, SameRow, SourceRow
+from etl.products.source import OthersRow, SameRow, Source, SourceRow
 
 # read by id, so not bounded in bytes: few enough that even rows of the largest size fit
 REJECTS_PER_PAGE = 100
@@ -45,7 +45,7 @@ class Reading:
     `in_order` is False for a window of time, since later rows of its products are not read.
     """
 
-    source: LocalSource
+    source: Source
     start: Position | None
     until: datetime
     batch_size: int

@@ -14,14 +14,14 @@ from etl.products.normalise import readable_key
 from etl.products.pages import REJECTS_PER_PAGE, Page, Reading, start_position
 from etl.products.positions import BEFORE_EVERY_ID, Cursor, Position
 from etl.products.shards import ProductSyncShard
-from etl.products.source import LocalSource, SourceKey, SourceRow
+from etl.products.source import Source, SourceKey, SourceRow
 
 Key = tuple[str, str]
 
 KEYS_PER_PAGE = 5_000
 
 
-def reading_of(run: ProductSyncRun, source: LocalSource) -> Reading | NamedRows:
+def reading_of(run: ProductSyncRun, source: Source) -> Reading | NamedRows:
     """What a run reads, once begin() has fixed it."""
     assert run.read_until is not None, "begin() comes first"
     if run.keys:
@@ -29,7 +29,7 @@ def reading_of(run: ProductSyncRun, source: LocalSource) -> Reading | NamedRows:
         is_windowed = run.since is not None or run.until is not None
         return NamedRows(source, keys, run.since, run.read_until, is_windowed, run.batch_size)
     if in_order := run.mode != Mode.REPLAY:
-        start = start_position(run.started_from, resume=run.resume, lookback=run.lookback)
+        start = source.widened(start_position(run.started_from, resume=run.resume, lookback=run.lookback))
     else:
         start = None if run.since is None else Position(run.since, BEFORE_EVERY_ID)
     # a dry run has to compare with what it would have written itself, which the database does not know
@@ -38,7 +38,7 @@ def reading_of(run: ProductSyncRun, source: LocalSource) -> Reading | NamedRows:
     )
 
 
-def shard_reading_of(shard: ProductSyncShard, source: LocalSource) -> Reading:
+def shard_reading_of(shard: ProductSyncShard, source: Source) -> Reading:
     """What a shard reads: the pages of its run, and of them the rows of its own keys."""
     whole = reading_of(shard.run, source)
     assert isinstance(whole, Reading), "only what is read in order is read in shards"
@@ -54,7 +54,7 @@ class NamedRows:
     looked up once per object; a run that is resumed looks again and goes on beyond its cursor.
     """
 
-    source: LocalSource
+    source: Source
     keys: frozenset[Key]
     since: datetime | None
     until: datetime
@@ -105,7 +105,7 @@ class Found:
     keys: set[Key] = field(default_factory=set)
 
 
-def key_pages(source: LocalSource, after_id: int = BEFORE_EVERY_ID) -> Iterator[list[SourceKey]]:
+def key_pages(source: Source, after_id: int = BEFORE_EVERY_ID) -> Iterator[list[SourceKey]]:
     """The keys of every source row beyond `after_id`, page by page; no page is empty."""
     while page := source.keys(after_id, KEYS_PER_PAGE):
         yield page

@@ -16,7 +16,7 @@ from etl.products.pages import Page
 from etl.products.positions import BEFORE_EVERY_ID
 from etl.products.readings import NamedRows, reading_of
 from etl.products.rehash import rehashed
-from etl.products.source import LocalSource, Stored
+from etl.products.source import Source, Stored
 from runs.errors import RunFailed
 
 DIFFERENCES_SHOWN = 20  # and as many deletes
@@ -28,7 +28,7 @@ TOLD = (
 
 
 def rehearse(
-    run: ProductSyncRun, source: LocalSource, on_batch: Callable[[ProductSyncRun], None] = lambda run: None
+    run: ProductSyncRun, source: Source, on_batch: Callable[[ProductSyncRun], None] = lambda run: None
 ) -> dict[str, Any]:
     """Count what a real run with these options would do now; the values to store, by field of the run.
 
@@ -49,7 +49,7 @@ def rehearse(
 class Rehearsal:
     """A run in memory; its fields tell what the real one would store."""
 
-    def __init__(self, run: ProductSyncRun, source: LocalSource, on_batch: Callable[[ProductSyncRun], None]) -> None:
+    def __init__(self, run: ProductSyncRun, source: Source, on_batch: Callable[[ProductSyncRun], None]) -> None:
         self.run, self.source, self._on_batch = run, source, on_batch
         self._began = time.perf_counter()
         self._overlay: dict[Key, Stored] = {}

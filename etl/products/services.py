@@ -20,7 +20,8 @@ from etl.products.merge import ConcurrentWrite, write
 from etl.products.models import MOST_SHARDS, ProductChange, ProductSyncRun, RejectedRow, Watermark
 from etl.products.pages import Page
 from etl.products.positions import BEFORE_EVERY_ID, FIRST_MOMENT, Cursor
-from etl.products.source import configured_source
+from etl.products.source import Source
+from etl.products.staging import configured_source
 from etl.products.wishes import refuse_contradictions
 from runs.choices import RunError
 from runs.errors import Conflict
@@ -65,7 +66,8 @@ class SyncOptions:
         """Raise ValidationError where options contradict each other, SourceUnusable where there is no source."""
         refuse_contradictions(self)
         if self.mode != Mode.REHASH:  # which reads only what is stored
-            configured_source().check()
+            with configured_source() as source:
+                source.check()
 
 
 def as_many_shards_as_cores() -> int:
@@ -103,6 +105,7 @@ def start_sync_here(options: SyncOptions, *, actor: Any) -> ProductSyncRun:
             **options.as_fields(),
             attempt__lt=F("max_attempts"),
         )
+        waiting.update(not_before=None)  # whoever starts it has seen to what it waited for
         return waiting.first() or _create(options, actor=actor, dispatched_at=ClockTimestamp())
 
     return atomic_retried(find_or_create)
@@ -171,7 +174,11 @@ def retry_rejected_rows(ids: list[int], *, actor: Any) -> RetryOutcome:
 
 
 def _retry(ids: list[int], *, actor: Any) -> RetryOutcome:
-    source = configured_source()
+    with configured_source() as source:
+        return _retry_from(source, ids, actor=actor)
+
+
+def _retry_from(source: Source, ids: list[int], *, actor: Any) -> RetryOutcome:
     unresolved = RejectedRow.objects.unresolved().filter(source=source.table, pk__in=ids)
     src_ids = sorted(unresolved.values_list("src_id", flat=True))
     rows = source.rows(src_ids)

@@ -22,8 +22,9 @@ from etl.products.merge import ConcurrentWrite
 from etl.products.models import ProductSyncRun, Watermark
 from etl.products.readings import shard_reading_of
 from etl.products.shards import COUNTS, ProductSyncShard, open_shards
-from etl.products.source import LocalSource, SourceUnusable, configured_source
-from runs.errors import LeaseLost, RunFailed
+from etl.products.source import Source, SourceUnusable
+from etl.products.staging import configured_source
+from runs.errors import LeaseLost, Outage, RunFailed
 from runs.lease import Lease
 from runs.services import ring
 from runs.transactions import retried
@@ -35,7 +36,7 @@ LOOK_EVERY_SECONDS = 0.2
 class ShardSync(PageWork):
     """One claimed shard at work."""
 
-    def __init__(self, lease: Lease, source: LocalSource) -> None:
+    def __init__(self, lease: Lease, source: Source) -> None:
         super().__init__(lease, source)
         self.shard = self.state.number
         self.reading = shard_reading_of(self.state, source)
@@ -53,20 +54,23 @@ def run_product_sync_shard(pk: int, *, hand_over_after: float | None = None) -> 
     if lease is None:
         return
     began = time.monotonic()
-    for _page in pages_of(lease, configured_source()):
-        if hand_over_after is not None and time.monotonic() - began > hand_over_after:
-            lease.release()
-            ring(ProductSyncShard.objects.get(pk=pk))
-            return
+    with configured_source() as source:
+        for _page in pages_of(lease, source):
+            if hand_over_after is not None and time.monotonic() - began > hand_over_after:
+                lease.release()
+                ring(ProductSyncShard.objects.get(pk=pk))
+                return
 
 
-def pages_of(lease: Lease, source: LocalSource) -> Generator[None, None, None]:
+def pages_of(lease: Lease, source: Source) -> Generator[None, None, None]:
     """Read the shard held by this lease to its end, yielding after every page."""
     with lease:
         work = ShardSync(lease, source)
         try:
             while retried(work.next_page, also=(ConcurrentWrite,)):
                 yield
+        except Outage:  # the lease puts the shard back for a while
+            raise
         except SourceUnusable as error:
             raise RunFailed(SyncError.SOURCE_UNUSABLE, str(error)) from error
 
@@ -74,7 +78,7 @@ def pages_of(lease: Lease, source: LocalSource) -> Generator[None, None, None]:
 class InShards:
     """A claimed run whose pages are read by shards."""
 
-    def __init__(self, lease: Lease, source: LocalSource) -> None:
+    def __init__(self, lease: Lease, source: Source) -> None:
         self.lease, self.source = lease, source
         self._gathered: dict[str, int] = {}
         self._gathered_at = time.monotonic()

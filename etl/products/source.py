@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, Self
 
 import psycopg
 from django.conf import settings
@@ -200,12 +200,66 @@ def as_row(row: tuple[Any, ...]) -> SourceRow | SameRow | OthersRow:
     return SourceRow(RawProduct(*row[RAW]), stored, row[-1])
 
 
+class Source(Protocol):
+    """What a run reads from. As a context manager it lets go of its connection in the end."""
+
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *failure: object) -> None: ...
+
+    @property
+    def table(self) -> str:
+        """Its name in runs, rejected rows and the watermark."""
+
+    def check(self) -> None:
+        """Raise SourceUnusable unless it can be read."""
+
+    def warnings(self) -> list[str]:
+        """What makes reading slower than it need be, with the remedy."""
+
+    def now(self) -> datetime:
+        """Its own clock: rows stamped later than this wait."""
+
+    def widened(self, start: Position | None) -> Position | None:
+        """Where a run that looks back should begin; earlier where the source's order of time is in doubt."""
+
+    def count_between(self, after: Position | None, until: datetime) -> int: ...
+    def count_waiting(self, until: datetime) -> int: ...
+    def page(
+        self,
+        after: Position | None,
+        until: datetime,
+        limit: int,
+        *,
+        skip_same: bool = False,
+        shard: tuple[int, int] | None = None,
+    ) -> Sequence[SourceRow | SameRow | OthersRow]: ...
+    def untimed(self, after_id: int, limit: int) -> list[SourceRow]: ...
+    def rows(self, ids: Sequence[int]) -> list[SourceRow]: ...
+    def keys(self, after_id: int, limit: int) -> list[SourceKey]: ...
+    def newer_rows(self, places: Mapping[tuple[str, str], Position]) -> dict[tuple[str, str], list[int]]: ...
+    def stored(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Stored]: ...
+
+
 @dataclass(frozen=True)
 class LocalSource:
     """A staging table in our own database, so that a page can be joined with the stored versions."""
 
     table: str = "products_staging"
     using: str = "default"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """The connection is Django's."""
+
+    def warnings(self) -> list[str]:
+        """None: our migration made the index."""
+        return []
+
+    def widened(self, start: Position | None) -> Position | None:
+        """As it is: times with a zone are in one order only."""
+        return start
 
     def check(self) -> None:
         """Raise SourceUnusable unless every cell has a column to come from."""
@@ -409,8 +463,3 @@ class LocalSource:
 def source_rows(rows: Iterable[SourceRow | SameRow | OthersRow]) -> list[SourceRow]:
     """The same rows, when they were read in full."""
     return [row for row in rows if isinstance(row, SourceRow)]
-
-
-def configured_source() -> LocalSource:
-    """The source of this installation."""
-    return LocalSource()

@@ -21,8 +21,9 @@ from etl.products.readings import NamedRows, reading_of
 from etl.products.rehash import Rehash
 from etl.products.rehearsal import not_found, rehearse
 from etl.products.sharding import InShards
-from etl.products.source import LocalSource, SourceUnusable, configured_source
-from runs.errors import LeaseLost, RunFailed
+from etl.products.source import Source, SourceUnusable
+from etl.products.staging import configured_source
+from runs.errors import LeaseLost, Outage, RunFailed
 from runs.lease import Lease
 from runs.services import ring
 from runs.transactions import retried
@@ -50,10 +51,12 @@ def run_product_sync(pk: int, *, hand_over_after: float | None = None, on_batch:
     lease = Lease.take(ProductSyncRun, pk)
     if lease is None:
         return
-    with lease:
-        work = ProductSync(lease, configured_source(), on_batch)
+    with lease, configured_source() as source:
+        work = ProductSync(lease, source, on_batch)
         try:
             work.rehearse() if work.run.dry_run else work.synchronise(hand_over_after)
+        except Outage:  # the lease puts the run back for a while
+            raise
         except SourceUnusable as error:
             raise RunFailed(SyncError.SOURCE_UNUSABLE, str(error)) from error
 
@@ -61,7 +64,7 @@ def run_product_sync(pk: int, *, hand_over_after: float | None = None, on_batch:
 class ProductSync(PageWork):
     """One claimed run at work."""
 
-    def __init__(self, lease: Lease, source: LocalSource, on_batch: OnBatch) -> None:
+    def __init__(self, lease: Lease, source: Source, on_batch: OnBatch) -> None:
         super().__init__(lease, source)
         self.on_batch = on_batch
 

@@ -26,7 +26,8 @@ from etl.products import services, sync
 from etl.products.models import ProductSyncRun
 from etl.products.rehearsal import rehearse
 from etl.products.reports import as_report
-from etl.products.source import SourceUnusable, configured_source
+from etl.products.source import SourceUnusable
+from etl.products.staging import configured_source
 from etl.products.wishes import keys_asked, mode_asked
 from runs.errors import Conflict, Contention, RunFailed
 from runs.services import cancel
@@ -119,6 +120,8 @@ class Command(OneLineErrors, BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             wish = wish_of(options)
+            for warning in slow_points():
+                self.stderr.write(self.style.WARNING(warning))
             with progress_bar(quiet=options["json"]) as on_batch:
                 run = rehearsed(wish, on_batch) if wish.dry_run else synchronised(wish, on_batch)
         except ValidationError as error:
@@ -168,6 +171,8 @@ def synchronised(wish: services.SyncOptions, on_batch: sync.OnBatch) -> ProductS
         with suppress(Conflict):  # it ended in the same moment
             cancel(run, actor="command")
     run.refresh_from_db()
+    if run.is_open and run.error:
+        raise CommandError(why_waiting(run), returncode=FAILED)
     if run.is_open:
         raise services.already_running(run.source)
     return run
@@ -176,15 +181,22 @@ def synchronised(wish: services.SyncOptions, on_batch: sync.OnBatch) -> ProductS
 def rehearsed(wish: services.SyncOptions, on_batch: sync.OnBatch) -> ProductSyncRun:
     """A dry run that leaves no row: the run in memory, with its counts."""
     wish.check()
-    source = configured_source()
     run = wish.unsaved_run()
-    try:
-        rehearse(run, source, on_batch)
-    except RunFailed as failure:
-        run.status, run.error, run.error_text = run.STATUSES.failed, failure.slug, failure.text
-    else:
-        run.status = run.STATUSES.completed
+    with configured_source() as source:
+        source.check()
+        try:
+            rehearse(run, source, on_batch)
+        except RunFailed as failure:
+            run.status, run.error, run.error_text = run.STATUSES.failed, failure.slug, failure.text
+        else:
+            run.status = run.STATUSES.completed
     return run
+
+
+def slow_points() -> list[str]:
+    """What makes the source slower to read than it need be."""
+    with configured_source() as source:
+        return source.warnings()
 
 
 @contextmanager
@@ -242,3 +254,9 @@ def why_not_completed(run: ProductSyncRun) -> str:
     detail = f": {run.error_text}" if run.error_text else ""
     reason = f" ({run.error_label}{detail})" if run.error else ""
     return _("Product sync %(status)s%(reason)s.") % {"status": run.status, "reason": reason}
+
+
+def why_waiting(run: ProductSyncRun) -> str:
+    """One line on a run that could not go on now."""
+    message = _("%(reason)s. Run %(id)s waits in the queue: a worker or the next start goes on with it.")
+    return message % {"reason": run.error_text.rstrip("."), "id": run.pk}

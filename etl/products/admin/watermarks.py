@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin import widgets
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -15,6 +16,7 @@ from desk.admin import ReadOnlyAdmin
 from desk.object_actions import Context, object_action
 from etl.products.models import Watermark
 from etl.products.services import rewind_watermark
+from etl.products.staging import configured_source
 from runs.admin import span
 from runs.errors import Conflict
 
@@ -49,8 +51,11 @@ class WatermarkAdmin(ReadOnlyAdmin):
         confirm=gettext_lazy("No data is lost: products that did not change are not written again."),
         form=RewindForm,
         tone="danger",
+        when=lambda watermark: watermark.table_name == configured_source().table,  # no other is read again
     )
     def rewind(self, request: HttpRequest, watermark: Watermark, wish: dict[str, Any]) -> None:
+        if watermark.table_name != configured_source().table:
+            raise ValidationError(_("This source is not read any more."))
         try:
             rewind_watermark(wish["to"], reason=wish["reason"], actor=request.user)
         except Conflict as conflict:

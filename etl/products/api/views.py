@@ -15,7 +15,7 @@ from etl.products.api import filters
 from etl.products.api import serializers as shapes
 from etl.products.api.pagination import FeedPagination
 from etl.products.models import Product, ProductChange, ProductSyncRun, RejectedRow, Watermark
-from etl.products.source import configured_source
+from etl.products.staging import configured_source
 from runs.api import RunViewSet
 from runs.querysets import database_now
 
