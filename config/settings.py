@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,15 @@ class Environment(environ.Env):
         value: float = self.float(var, default=default)
         if not 0 < value < 86_400:
             raise ImproperlyConfigured(f"{var} must lie between 0 and 86400 seconds, not {value:g}.")
+        return value
+
+    def rate(self, var: str, *, default: str) -> str | None:
+        """`60/min`, `3/h`, or `off`, which is None."""
+        value: str = self.str(var, default=default)
+        if value == "off":
+            return None
+        if not re.fullmatch(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)", value):
+            raise ImproperlyConfigured(f"{var} must look like 60/min or be off, not {value!r}.")
         return value
 
 
@@ -117,6 +127,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "access.middleware.RequestIdMiddleware",
+    "api.middleware.StorableCookies",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -230,6 +241,10 @@ ETL_MAX_ROW_BYTES = env.int("ETL_MAX_ROW_BYTES", default=1_000_000)
 
 # --- API -----------------------------------------------------------------------------------------
 
+# how many proxies in front add to X-Forwarded-For; what comes from further away may be forged
+BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
+NUM_PROXIES = env.int("NUM_PROXIES", default=int(BEHIND_PROXY))
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "access.authentication.BearerAuthentication",
@@ -243,9 +258,20 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "api.schema.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS would describe views to whom they are closed
     "EXCEPTION_HANDLER": "api.problems.handle",
+    "NUM_PROXIES": NUM_PROXIES,
+    "DEFAULT_THROTTLE_RATES": {
+        "user": env.rate("THROTTLE_USER", default="1200/min"),
+        "anonymous": env.rate("THROTTLE_ANONYMOUS", default="60/min"),
+        "login": env.rate("THROTTLE_LOGIN", default="20/min"),
+        "model-work": env.rate("THROTTLE_MODEL_WORK", default="60/min"),
+        "reset-all": env.rate("THROTTLE_RESET_ALL", default="3/h"),
+    },
     "COERCE_DECIMAL_TO_STRING": False,
     "URL_FORMAT_OVERRIDE": None,  # ?format= is an unknown parameter like any other
 }
+
+# how long an answer can be asked for again with the same Idempotency-Key
+IDEMPOTENCY_KEY_HOURS = env.int("IDEMPOTENCY_KEY_HOURS", default=24)
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Pressroom API",
@@ -273,7 +299,7 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REFERRER_POLICY = "same-origin"
-if env.bool("BEHIND_PROXY", default=False):
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 X_FRAME_OPTIONS = "DENY"

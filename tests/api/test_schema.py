@@ -39,7 +39,7 @@ def test_names_envelope_filters_and_problems_are_described_as_they_are_sent():
     validate_schema(schema)
     listing = schema["paths"]["/api/v1/events"]["get"]
     assert {each["name"] for each in listing["parameters"]} == {
-        "actorName", "actorIdMax", "isAnonymous", "objectType", "page", "pageSize"
+        "actorName", "actorIdMax", "isAnonymous", "objectType", "objectTypes", "page", "pageSize"
     }  # fmt: skip
     schemas = schema["components"]["schemas"]
     assert list(schemas["Event"]["properties"]) == ["id", "objectName", "actorName", "after", "createdAt"]
