@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as drf_filters
 from django_filters.utils import translate_validation
+from drf_spectacular.utils import extend_schema_field
 from rest_framework.request import Request
 
 from api.names import camel
@@ -49,6 +50,7 @@ class _WholeNumber(forms.Field):
         return int(value)
 
 
+@extend_schema_field({"type": "integer", "format": "int64", "minimum": -(2**63), "maximum": 2**63 - 1})
 class WholeNumberFilter(django_filters.NumberFilter):
     """`?runId=7`; django-filter's own takes `1.5` for 1, and finds nothing beyond a bigint without a word."""
 

@@ -20,11 +20,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.codec import canonical, encode
+from api.headers import IDEMPOTENCY_KEY, REPLAYED
 from api.models import IdempotencyKey
 from api.problems import Problem
 
-HEADER = "Idempotency-Key"
-REPLAYED = "Idempotent-Replayed"
 KEPT_HEADERS = ("Location", "ETag", "Retry-After")
 
 # by name, because the room of transactions that are retried builds on this one
@@ -45,7 +44,7 @@ def idempotent(handler: Handler) -> Handler:
 
     @wraps(handler)
     def at_the_door(view: Any, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        given = request.headers.get(HEADER)
+        given = request.headers.get(IDEMPOTENCY_KEY)
         if given is None:
             return handler(view, request, *args, **kwargs)
         wish = _Wish(request, given)
@@ -61,7 +60,7 @@ class _Wish:
     def __init__(self, request: Request, key: str) -> None:
         if not _SYNTAX.fullmatch(key):
             detail = _("Idempotency-Key must be 1 to 255 printable ASCII characters.")
-            raise Problem("invalid-header", detail=detail, header=HEADER)
+            raise Problem("invalid-header", detail=detail, header=IDEMPOTENCY_KEY)
         self.place = {"user_id": request.user.pk, "route": route_of(request), "key": key}
         self.fingerprint = fingerprint(request)
 

@@ -110,7 +110,8 @@ class LogPagination(EnvelopePagination):
         note = "Empty for the newest rows, then nextCursor of the answer before; excludes page."
         return [
             *super().get_schema_operation_parameters(view),
-            _parameter("cursor", {"type": "string"}, note),
+            _parameter("cursor", {"type": "string", "pattern": r"^([1-9][0-9]{0,17})?$"}, note)
+            | {"allowEmptyValue": True},
         ]
 
 

@@ -10,8 +10,10 @@ from drf_spectacular.renderers import (
     OpenApiYamlRenderer,
     OpenApiYamlRenderer2,
 )
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.exceptions import AuthenticationFailed, ErrorDetail
+from rest_framework.renderers import TemplateHTMLRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -130,6 +132,17 @@ class SchemaView(StrictQuery, SpectacularAPIView):
     permissions: ClassVar[dict[str, str]] = {"get": "*"}
     permission_classes = api_settings.DEFAULT_PERMISSION_CLASSES  # spectacular would let anybody in
     renderer_classes = [OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer2, OpenApiYamlRenderer]
+
+
+@extend_schema(exclude=True)
+class DocsView(StrictQuery):
+    """Swagger UI on the description, from packaged files; for the same readers."""
+
+    permissions: ClassVar[dict[str, str]] = {"get": "*"}
+    renderer_classes = [TemplateHTMLRenderer]
+
+    def get(self, request: Request) -> Response:
+        return Response({"user": request.user}, template_name="api/docs.html")
 
 
 class OpsViewSet(StrictQuery, GenericViewSet):

@@ -6,6 +6,7 @@ import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from msgspec import DecodeError
 
 from api.codec import decode
@@ -46,12 +47,14 @@ class TagsField(forms.CharField):
         return tags
 
 
+@extend_schema_field({"type": "string", "pattern": "[^,\\s]", "description": "Comma-separated; all of them."})
 class TagsFilter(django_filters.Filter):
     """`?tags=a,b`: rows that carry every one of the tags."""
 
     field_class = TagsField
 
 
+@extend_schema_field({"type": "string", "contentMediaType": "application/json", "description": "A JSON object."})
 class JSONObjectFilter(django_filters.Filter):
     """`?attributes={"size":"M"}`: rows whose column contains the object."""
 
@@ -63,8 +66,8 @@ class ProductFilter(FilterSet):
 
     price_min = django_filters.NumberFilter("price", lookup_expr="gte")
     price_max = django_filters.NumberFilter("price", lookup_expr="lte")
-    tags = TagsFilter("tags", lookup_expr="contains", label="Comma-separated; all of them.")
-    attributes = JSONObjectFilter("attributes", lookup_expr="contains", label="A JSON object to contain.")
+    tags = TagsFilter("tags", lookup_expr="contains")
+    attributes = JSONObjectFilter("attributes", lookup_expr="contains")
     changed_since = django_filters.IsoDateTimeFilter("updated_at", lookup_expr="gte")
 
     class Meta:
