@@ -6,6 +6,7 @@ A room above adds its own exceptions with register(), so that nothing here impor
 from collections.abc import Iterator
 from functools import singledispatch
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import structlog
@@ -215,7 +216,7 @@ for _error_class, _slug in (
 
 @as_problem.register
 def _throttled(error: exceptions.Throttled) -> Problem:
-    seconds = max(1, int(getattr(error, "wait", None) or 1))
+    seconds = max(1, ceil(getattr(error, "wait", None) or 1))
     return Problem("throttled", status=429, detail=error.detail, headers={"Retry-After": str(seconds)})
 
 

@@ -24,6 +24,7 @@ from api.parsers import JSONParser
 from api.problems import Problem, register
 from api.routing import Router
 from api.serializers import JSONField, ModelSerializer, Serializer
+from api.throttles import ResetAll
 from api.views import OpsView, OpsViewSet, accepted
 
 handler500 = "api.fallbacks.server_error"
@@ -151,6 +152,7 @@ class JobView(OpsView):
 
     permissions = {"post": "*"}
     extra_query_params = {"post": ("fast",)}
+    throttles = {"post": ResetAll}
     parser_classes = [JSONParser, MultiPartParser]
 
     @idempotent

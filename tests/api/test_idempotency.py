@@ -16,6 +16,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.api.sample")]
 JOBS = "/api/v1/jobs/pack"
 
 
+@pytest.fixture(autouse=True)
+def _unthrottled(settings):
+    rates = dict.fromkeys(settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"])
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": rates}
+
+
 def send(client, body=None, *, key="k-1", path=JOBS, **extra):
     return client.post(path, {} if body is None else body, HTTP_IDEMPOTENCY_KEY=key, **extra)
 
