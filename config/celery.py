@@ -8,9 +8,9 @@ from kombu import Connection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-# A broker that hangs holds up whoever rings (a request among them) for this long, at most twice. A worker
+# A broker that hangs holds up whoever rings (a request among them) for this long, three times at most. A worker
 # that waits for messages keeps the longer timeout of its own connection.
-PUBLISH_SECONDS = 1
+PUBLISH_SECONDS = 0.5
 
 
 class Pressroom(Celery):

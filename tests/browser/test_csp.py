@@ -130,7 +130,7 @@ def test_the_api_description_keeps_the_policy_and_sends_requests(
     page.fill("#operations-etl-etl_product_runs_create textarea", '{"dryRun": true}')
     page.click("#operations-etl-etl_product_runs_create .execute")
     page.wait_for_selector("#operations-etl-etl_product_runs_create .live-responses-table")
-    assert "202" in page.inner_text(".live-responses-table .response-col_status")
+    assert "202" in page.inner_text(".live-responses-table tbody .response-col_status")
     assert page.evaluate("document.documentElement.classList.contains('dark-mode')") == (theme == "dark")
     assert page.evaluate(OVERFLOW) <= 0
     assert page.complaints == []
