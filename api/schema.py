@@ -80,7 +80,7 @@ class AutoSchema(openapi.AutoSchema):
             operation["responses"] = dict(sorted(responses.items()))
         return operation
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
+    def get_override_parameters(self) -> Any:
         """The request headers that the method understands."""
         return [
             *super().get_override_parameters(),

@@ -8,50 +8,54 @@ This module is named in settings and must import no views: DRF imports it while 
 
 import hashlib
 import time
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpRequest
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
-from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.throttling import BaseThrottle
 
 from api.shared_cache import count
 
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
-class Throttle(SimpleRateThrottle):
-    """At most `rate` requests of one caller; `scope` names the rate in DEFAULT_THROTTLE_RATES.
+
+class Throttle(BaseThrottle):
+    """At most so many requests of one caller; `scope` names the rate in DEFAULT_THROTTLE_RATES, None is no limit.
 
     A caller is a signed-in user, or an address that no X-Forwarded-For can forge (NUM_PROXIES).
     """
 
-    def get_rate(self) -> str | None:
-        # read when asked: DRF's own attribute is fixed when the class is made
-        rate: str | None = api_settings.DEFAULT_THROTTLE_RATES[self.scope]
-        return rate
+    scope: ClassVar[str]
 
-    def get_cache_key(self, request: Request | HttpRequest, view: Any) -> str:
-        return self._key(f"user {request.user.pk}" if request.user.is_authenticated else self._address(request))
+    def __init__(self) -> None:
+        rates: Any = api_settings.DEFAULT_THROTTLE_RATES
+        limit, _, period = (rates[self.scope] or "0/s").partition("/")
+        self.limit, self.seconds = int(limit), _SECONDS[period[0]]
+        self.opens_again_in = 0.0
 
     def allow_request(self, request: Request | HttpRequest, view: Any) -> bool:
         """Count the request; whether it is within the rate."""
-        if self.rate is None:
+        if not self.limit:
             return True
         now = time.time()
-        window = int(now // self.duration)
-        self._open_again_in = self.duration - now % self.duration
-        key = f"{self.get_cache_key(request, view)}:{window}"
-        return count(key, seconds=int(self.duration) + 1) <= self.num_requests
+        self.opens_again_in = self.seconds - now % self.seconds
+        # hashed, because an address comes from a header that may hold anything
+        caller = hashlib.sha256(self.caller(request).encode()).hexdigest()[:32]
+        key = f"throttle:{self.scope}:{caller}:{int(now // self.seconds)}"
+        return count(key, seconds=self.seconds + 1) <= self.limit
 
     def wait(self) -> float:
         """Seconds until the next window opens."""
-        return self._open_again_in
+        return self.opens_again_in
 
-    def _address(self, request: Any) -> str:
+    def caller(self, request: Any) -> str:
+        """Whose requests are counted together."""
+        return f"user {request.user.pk}" if request.user.is_authenticated else self.address(request)
+
+    def address(self, request: Any) -> str:
+        """Where the request comes from, as far as our own proxies can tell."""
         return f"address {self.get_ident(request)}"
-
-    def _key(self, caller: str) -> str:
-        # hashed, because an address comes from a header that may hold anything
-        return f"throttle:{self.scope}:{hashlib.sha256(caller.encode()).hexdigest()[:32]}"
 
 
 class SignedIn(Throttle):
@@ -65,8 +69,8 @@ class Anonymous(Throttle):
 
     scope = "anonymous"
 
-    def get_cache_key(self, request: Any, view: Any) -> str:
-        return self._key(self._address(request))
+    def caller(self, request: Any) -> str:
+        return self.address(request)
 
 
 class Login(Anonymous):
