@@ -45,4 +45,11 @@ def test_names_envelope_filters_and_problems_are_described_as_they_are_sent():
     assert list(schemas["Event"]["properties"]) == ["id", "objectName", "actorName", "after", "createdAt"]
     assert set(schemas["EventPage"]["properties"]) == {"events", "total", "page", "pageSize"}
     assert listing["x-permission"] == "access.view_auditevent"
-    assert listing["responses"]["4XX"] == {"$ref": "#/components/responses/Problem"}
+    assert list(listing["responses"]) == ["200", "400", "401", "403", "406", "429", "500", "503"]
+    assert listing["responses"]["400"] == {"$ref": "#/components/responses/Problem"}
+    assert listing["responses"]["429"] == {"$ref": "#/components/responses/Later"}
+    creating = schema["paths"]["/api/v1/jobs/{name}"]["post"]
+    assert {"404", "409", "411", "413", "415", "422"} <= set(creating["responses"])
+    assert "Idempotency-Key" in [each["name"] for each in creating["parameters"]]
+    reading = schema["paths"]["/api/v1/events/{id}"]["get"]
+    assert "304" in reading["responses"]
