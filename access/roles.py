@@ -15,6 +15,9 @@ from django.db.models import Q
 
 VIEWER, OPERATOR, ADMINISTRATOR = "viewer", "operator", "administrator"
 
+# who holds which token, and who asked for what, is for those who manage them
+FOR_ADMINISTRATORS = ["view_accesstoken", "view_idempotencykey"]
+
 
 def project_apps() -> list[AppConfig]:
     """Our own apps: they live directly below BASE_DIR (.venv does not)."""
@@ -34,10 +37,10 @@ def grant_roles(sender: AppConfig, using: str, apps: Any = installed, **kwargs: 
     own_labels = [config.label for config in project_apps()]
     viewing = _named(permissions, VIEWER) | permissions.filter(
         content_type__app_label__in=own_labels, codename__startswith="view_"
-    ).exclude(codename="view_accesstoken")  # who holds which token is for those who manage them
+    ).exclude(codename__in=FOR_ADMINISTRATORS)
     operating = _named(permissions, OPERATOR)
     administering = _named(permissions, ADMINISTRATOR) | permissions.filter(
-        content_type__app_label__in=["access", "auth"]
+        content_type__app_label__in=["access", "api", "auth"]
     )
     roles = {
         VIEWER: viewing,

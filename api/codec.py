@@ -23,6 +23,7 @@ def _as_text(value: Any) -> str:
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_as_text)
+_sorted_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=_as_text, order="sorted")
 
 
 def decode(text: str | bytes) -> Any:
@@ -41,6 +42,11 @@ def encode(value: Any) -> bytes:
 def encode_text(value: Any) -> str:
     """Like encode(), as str for drivers that want text."""
     return encode(value).decode()
+
+
+def canonical(value: Any) -> bytes:
+    """Like encode(), with the keys of every object in order: equal values give equal bytes."""
+    return _sorted_encoder.encode(value)
 
 
 class ExactJSONField(models.JSONField):

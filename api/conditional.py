@@ -1,6 +1,7 @@
 """Polling that costs next to nothing: a detail answer carries an ETag and can be asked "still the same?"."""
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,8 @@ from rest_framework.response import Response
 
 from api.codec import encode
 from api.problems import Problem
+
+Handler = Callable[..., HttpResponseBase]
 
 
 def etag(pk: Any, version: Any) -> str:
@@ -37,6 +40,12 @@ def answer(request: Request, response: Response, tag: str) -> HttpResponseBase:
     if "If-None-Match" not in request.headers:
         return response
     return get_conditional_response(request._request, etag=tag, response=response) or response
+
+
+def conditional(handler: Handler) -> Handler:
+    """Marks a method that answers through answer(), for the API's description."""
+    handler.is_conditional = True  # type: ignore[attr-defined]
+    return handler
 
 
 def require_match(request: Request, tag: str) -> None:
@@ -63,6 +72,7 @@ class ConditionalRetrieve(GenericAPIView):
 
     version_field: str | None = "updated_at"
 
+    @conditional
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if self.version_field and "If-None-Match" in request.headers:
             unchanged = self._unchanged(request, self.version_field)

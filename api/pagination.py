@@ -5,10 +5,8 @@ This module is named in settings and must import no views: DRF imports it while 
 
 import hashlib
 import re
-from collections.abc import Callable
 from typing import Any
 
-import structlog
 from django.core.cache import cache
 from django.core.exceptions import EmptyResultSet
 from django.db.models import QuerySet
@@ -19,13 +17,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.problems import ParameterError
+from api.shared_cache import ask
 
 DEFAULT_SIZE, MAX_SIZE = 10, 100
 MAX_PAGE = 10_000_000  # beyond any table; keeps the offset inside a bigint
 _TOTAL_LIVES = 5  # seconds; a total informs, it never guards an action
 _WHOLE = re.compile(r"[0-9]{1,40}")
-
-logger = structlog.get_logger("pressroom.pagination")
 
 
 class EnvelopePagination(BasePagination):
@@ -77,6 +74,7 @@ class LogPagination(EnvelopePagination):
     """
 
     parameters = ("page", "pageSize", "cursor")
+    may_be_empty: tuple[str, ...] = ("cursor",)  # where a walk begins
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.next_cursor: str | None = None
@@ -112,7 +110,8 @@ class LogPagination(EnvelopePagination):
         note = "Empty for the newest rows, then nextCursor of the answer before; excludes page."
         return [
             *super().get_schema_operation_parameters(view),
-            _parameter("cursor", {"type": "string"}, note),
+            _parameter("cursor", {"type": "string", "pattern": r"^([1-9][0-9]{0,17})?$"}, note)
+            | {"allowEmptyValue": True},
         ]
 
 
@@ -140,33 +139,23 @@ def cached_total(queryset: QuerySet) -> int:
         return 0
     digest = hashlib.sha256(f"{sql}{parameters!r}".encode("utf-8", "replace")).hexdigest()
     key = f"api-total:{digest}"
-    total = _ask_cache(lambda: cache.get(key))
+    total: int | None = ask(lambda: cache.get(key), otherwise=None)
     if total is None:
-        total = unordered.count()
-        _ask_cache(lambda: cache.set(key, total, _TOTAL_LIVES))
+        total = counted = unordered.count()
+        ask(lambda: cache.set(key, counted, _TOTAL_LIVES), otherwise=None)
     return total
-
-
-def _ask_cache(question: Callable[[], Any]) -> Any:
-    try:
-        return question()
-    except Exception as error:  # every backend has errors of its own; none may break a read
-        logger.warning("cache unavailable, counting instead", error=str(error))
-        return None
 
 
 def _number(request: Request, name: str, *, default: int, most: int | None) -> int:
     """A positive whole number from the query; `most` None sets no limit of its own."""
-    given = request.query_params.getlist(name)
-    if not given:
+    given = request.query_params.get(name)
+    if given is None:
         return default
-    if len(given) > 1:
-        raise _refused(name, _("Give it only once."))
-    if not _WHOLE.fullmatch(given[0]) or int(given[0]) < 1:
+    if not _WHOLE.fullmatch(given) or int(given) < 1:
         raise _refused(name, _("It must be a whole number from 1 on."))
-    if most is not None and int(given[0]) > most:
+    if most is not None and int(given) > most:
         raise _refused(name, _("It may be at most %d.") % most)
-    return int(given[0])
+    return int(given)
 
 
 def _refused(name: str, message: str) -> ParameterError:

@@ -1,5 +1,6 @@
 """How bytes become a request's data."""
 
+import json
 from typing import IO, Any
 
 from django.utils.translation import gettext_lazy as _
@@ -29,7 +30,26 @@ class JSONParser(parsers.JSONParser):
         # the two cheap questions spare a walk through almost every body
         if b"\\u0000" in body or body.count(b"[") + body.count(b"{") > MAX_DEPTH:
             _check(data)
+        _refuse_repeated_keys(body)
         return data
+
+
+def _refuse_repeated_keys(body: bytes) -> None:
+    """Of two values of one key the decoder keeps the last, silently; only the standard library tells."""
+
+    def no_key_twice(pairs: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        for key, _value in pairs:
+            if key in seen:
+                raise ParseError(_("The key %s is given twice.") % _shown(key), code="repeated-key")
+            seen.add(key)
+
+    # numbers stay text: they are not looked at, and Python refuses to read very long ones
+    json.loads(body, object_pairs_hook=no_key_twice, parse_int=str, parse_float=str)
+
+
+def _shown(key: str) -> str:
+    return repr(key if len(key) <= 80 else f"{key[:80]}…")
 
 
 def _check(data: Any) -> None:

@@ -6,6 +6,7 @@ A room above adds its own exceptions with register(), so that nothing here impor
 from collections.abc import Iterator
 from functools import singledispatch
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import structlog
@@ -26,13 +27,17 @@ from api.renderers import JSONRenderer
 
 CONTENT_TYPE = "application/problem+json"
 _ROOT_KEYS = ("non_field_errors", "__all__")
+_OWN_PROBLEMS = {"unknown-parameter", "repeated-parameter"}  # codes that are worth a type
 _CONTENTION = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock timeout
 _CANCELLED = "57014"  # what statement_timeout says
 
 TITLES: dict[str, Any] = {
     "validation-error": _("Invalid input"),
     "unknown-parameter": _("Unknown query parameter"),
+    "repeated-parameter": _("Repeated query parameter"),
+    "invalid-header": _("Invalid request header"),
     "malformed-body": _("The body cannot be read"),
+    "length-required": _("The length of the body is missing"),
     "body-too-large": _("The body is too large"),
     "not-authenticated": _("Sign in first"),
     "permission-denied": _("Not allowed"),
@@ -42,6 +47,8 @@ TITLES: dict[str, Any] = {
     "unsupported-media-type": _("Unsupported media type"),
     "in-use": _("Still in use"),
     "stale": _("Changed in the meantime"),
+    "idempotency-in-flight": _("Still being worked on"),
+    "idempotency-mismatch": _("The key was used for another request"),
     "throttled": _("Too many requests"),
     "bad-request": _("Bad request"),
     "contention": _("Too much going on at once"),
@@ -127,6 +134,12 @@ def as_problem(error: Any) -> Problem:
     return Problem("internal-error", status=500, detail=detail)
 
 
+def expected_problem(error: BaseException | None) -> Problem | None:
+    """The problem of an exception that says something of itself; None for all others."""
+    is_known = as_problem.dispatch(type(error)) is not as_problem.dispatch(object)
+    return as_problem(error) if is_known else None
+
+
 @as_problem.register
 def _problem(error: Problem) -> Problem:
     return error
@@ -145,8 +158,9 @@ def _invalid_parameter(error: ParameterError) -> Problem:
         for name, messages in by_parameter.items()
         for each in messages
     ]
-    unknown = all(each["code"] == "unknown-parameter" for each in found)
-    return _validation_problem(found, slug="unknown-parameter" if unknown else "validation-error")
+    codes = {each["code"] for each in found}
+    slug = codes.pop() if len(codes) == 1 and codes <= _OWN_PROBLEMS else "validation-error"
+    return _validation_problem(found, slug=slug)
 
 
 @as_problem.register
@@ -204,7 +218,7 @@ for _error_class, _slug in (
 
 @as_problem.register
 def _throttled(error: exceptions.Throttled) -> Problem:
-    seconds = max(1, int(getattr(error, "wait", None) or 1))
+    seconds = max(1, ceil(getattr(error, "wait", None) or 1))
     return Problem("throttled", status=429, detail=error.detail, headers={"Retry-After": str(seconds)})
 
 

@@ -7,7 +7,9 @@ from typing import Any
 
 from drf_spectacular import openapi
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import OpenApiParameter
 
+from api.headers import IDEMPOTENCY_KEY, REPLAYED
 from api.problems import CONTENT_TYPE
 
 VERSIONED = "/api/v1/"
@@ -40,6 +42,26 @@ _PROBLEM = {
 }
 
 
+_TEXT = {"type": "string"}
+_SECONDS = {"type": "integer", "minimum": 0}
+_LATER = {"429": "Later", "503": "Later"}
+
+
+def _required(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"schema": schema, "required": True}
+
+
+_IDEMPOTENCY_KEY = OpenApiParameter(
+    IDEMPOTENCY_KEY,
+    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"},
+    OpenApiParameter.HEADER,
+    description="Sent again with the same body, the request is answered again and its work is not done twice.",
+)
+_IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", _TEXT, OpenApiParameter.HEADER, description="The ETag you have; 304 while nothing moved."
+)
+
+
 class AutoSchema(openapi.AutoSchema):
     """drf-spectacular's description with our envelope, strict bodies and permissions in it."""
 
@@ -47,6 +69,52 @@ class AutoSchema(openapi.AutoSchema):
         key = getattr(self.view, "action", None) or self.method.lower()
         needed = getattr(self.view, "permissions", {}).get(key)
         return {**super().get_extensions(), **({"x-permission": needed} if needed else {})}
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> Any:
+        operation = super().get_operation(*args, **kwargs)
+        if operation:
+            responses = operation["responses"]
+            for status in self._refusals():
+                responses.setdefault(status, {"$ref": f"#/components/responses/{_LATER.get(status, 'Problem')}"})
+            self._add_headers(responses)
+            operation["responses"] = dict(sorted(responses.items()))
+        return operation
+
+    def get_override_parameters(self) -> Any:
+        """The request headers that the method understands."""
+        return [
+            *super().get_override_parameters(),
+            *([_IDEMPOTENCY_KEY] if self._has("is_idempotent") else []),
+            *([_IF_NONE_MATCH] if self._has("is_conditional") else []),
+        ]
+
+    def _has(self, mark: str) -> bool:
+        method = getattr(self.view, getattr(self.view, "action", None) or self.method.lower(), None)
+        return bool(getattr(method, mark, False))
+
+    def _refusals(self) -> list[str]:
+        """The statuses of every problem this operation may answer with."""
+        writes = self.method in ("POST", "PUT", "PATCH")
+        return [
+            *("400", "401", "403", "406", "429", "500", "503"),
+            *(["404"] if "{" in self.path else []),
+            *(["409"] if self.method not in ("GET", "HEAD") else []),
+            *(["411", "413", "415"] if writes else []),
+            *(["422"] if self._has("is_idempotent") else []),
+        ]
+
+    def _add_headers(self, responses: dict[str, Any]) -> None:
+        """The headers of successes, and 304 where it is answered."""
+        if "202" in responses:
+            responses["202"]["headers"] = {"Location": _required(_TEXT), "Retry-After": _required(_SECONDS)}
+        if self._has("is_idempotent"):
+            note = "`true` when the answer is that of an earlier request with the same key."
+            for status, response in responses.items():
+                if status.startswith("2"):
+                    response.setdefault("headers", {})[REPLAYED] = {"schema": _TEXT, "description": note}
+        if self._has("is_conditional"):
+            responses["200"]["headers"] = {"ETag": _required(_TEXT)}
+            responses["304"] = {"description": "You have just that.", "headers": {"ETag": _required(_TEXT)}}
 
     def get_paginated_name(self, serializer_name: str) -> str:
         return f"{serializer_name}Page"
@@ -77,15 +145,34 @@ def only_versioned(endpoints: list[Any]) -> list[Any]:
 
 
 def with_problems(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-    """Postprocessing hook: every operation may also answer with a problem."""
+    """Postprocessing hook: what the operations refer to when they say that they may refuse."""
     components = result.setdefault("components", {})
     components.setdefault("schemas", {})["Problem"] = _PROBLEM
-    components.setdefault("responses", {})["Problem"] = {
-        "description": "A problem",
-        "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }
-    for operations in result["paths"].values():
-        for operation in operations.values():
-            for status in ("4XX", "5XX"):
-                operation["responses"].setdefault(status, {"$ref": "#/components/responses/Problem"})
+    problem = {"content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    components.setdefault("responses", {}).update(
+        {
+            "Problem": {"description": "A problem", **problem},
+            "Later": {
+                "description": "A problem that passes",
+                "headers": {"Retry-After": _required(_SECONDS)},
+                **problem,
+            },
+        }
+    )
+    return result
+
+
+def with_filled_parameters(result: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
+    """Postprocessing hook: a query parameter that is given but blank is refused, and the description says so."""
+    parameters = [
+        each
+        for operations in result["paths"].values()
+        for operation in operations.values()
+        for each in operation.get("parameters", [])
+    ]
+    for each in parameters:
+        schema = each["schema"]
+        is_free_text = schema.get("type") == "string" and not schema.keys() & {"enum", "format", "pattern"}
+        if each["in"] == "query" and is_free_text and not each.get("allowEmptyValue"):
+            schema["pattern"] = r"\S"
     return result

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 from collections.abc import Collection
 from datetime import timedelta
@@ -41,6 +42,15 @@ class Environment(environ.Env):
         value: float = self.float(var, default=default)
         if not 0 < value < 86_400:
             raise ImproperlyConfigured(f"{var} must lie between 0 and 86400 seconds, not {value:g}.")
+        return value
+
+    def rate(self, var: str, *, default: str) -> str | None:
+        """`60/min`, `3/h`, or `off`, which is None."""
+        value: str = self.str(var, default=default)
+        if value == "off":
+            return None
+        if not re.fullmatch(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)", value):
+            raise ImproperlyConfigured(f"{var} must look like 60/min or be off, not {value!r}.")
         return value
 
 
@@ -127,6 +137,7 @@ MIDDLEWARE = [
     "access.middleware.RequestIdMiddleware",
     "access.middleware.SecurityHeaders",
     "watch.middleware.CountRequests",
+    "api.middleware.StorableCookies",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -270,9 +281,20 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "api.schema.AutoSchema",
     "DEFAULT_METADATA_CLASS": None,  # OPTIONS would describe views to whom they are closed
     "EXCEPTION_HANDLER": "api.problems.handle",
+    "NUM_PROXIES": NUM_PROXIES,
+    "DEFAULT_THROTTLE_RATES": {
+        "user": env.rate("THROTTLE_USER", default="1200/min"),
+        "anonymous": env.rate("THROTTLE_ANONYMOUS", default="60/min"),
+        "login": env.rate("THROTTLE_LOGIN", default="20/min"),
+        "model-work": env.rate("THROTTLE_MODEL_WORK", default="60/min"),
+        "reset-all": env.rate("THROTTLE_RESET_ALL", default="3/h"),
+    },
     "COERCE_DECIMAL_TO_STRING": False,
     "URL_FORMAT_OVERRIDE": None,  # ?format= is an unknown parameter like any other
 }
+
+# how long an answer can be asked for again with the same Idempotency-Key
+IDEMPOTENCY_KEY_HOURS = env.int("IDEMPOTENCY_KEY_HOURS", default=24)
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Pressroom API",
@@ -286,6 +308,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "api.schema.with_problems",
+        "api.schema.with_filled_parameters",
     ],
 }
 

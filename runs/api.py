@@ -13,7 +13,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.conditional import answer, etag
+from api.conditional import answer, conditional, etag
 from api.serializers import ModelSerializer, Serializer
 from api.views import OpsViewSet, accepted
 from runs.models import Run
@@ -57,6 +57,7 @@ class RunViewSet(mixins.ListModelMixin, OpsViewSet):
 
     plural = "runs"
 
+    @conditional
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """One run, with ETag and, while it is open, with Retry-After."""
         run: Run = self.get_object()

@@ -29,6 +29,13 @@ class Contention(Exception):
     retry_after = 1
 
 
+class DatabaseLost(Contention):
+    """Like Contention, when the last attempt found no database at all."""
+
+    slug = "database-unavailable"
+    title = _("The database cannot be reached")
+
+
 class LeaseLost(Exception):
     """The run's token is no longer ours: someone took over or cancelled, so stop without writing."""
 

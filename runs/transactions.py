@@ -9,7 +9,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, transaction
 
-from runs.errors import Contention
+from runs.errors import Contention, DatabaseLost
 from watch import counters
 
 logger = structlog.get_logger(__name__)
@@ -32,7 +32,7 @@ def retried(work: Callable[[], T], *, also: tuple[type[Exception], ...] = (), us
     `work` may run up to 1 + DB_RETRY_ATTEMPTS times and must be safe to repeat, since a COMMIT whose
     connection broke may have been applied. Inside a transaction of the caller it runs once: half a
     transaction cannot be retried. `also` are the caller's own exceptions that a repeat may cure.
-    Raises Contention when every attempt lost.
+    Raises Contention when every attempt lost, as DatabaseLost when the database was away at the end.
     """
     if connections[using].in_atomic_block:
         return work()
@@ -50,7 +50,7 @@ def retried(work: Callable[[], T], *, also: tuple[type[Exception], ...] = (), us
             if attempt < settings.DB_RETRY_ATTEMPTS:
                 time.sleep(random.uniform(*JITTER_SECONDS))  # noqa: S311 - jitter, not a secret
     counters.add("pressroom_transactions_failed_total")
-    raise Contention from last
+    raise DatabaseLost if is_connection_lost(last) else Contention from last
 
 
 def atomic_retried(work: Callable[[], T], *, using: str = "default") -> T:

@@ -11,6 +11,7 @@ from django.contrib.auth.models import Group, User
 from rest_framework.test import APIClient
 
 from access.services import create_token
+from api import shared_cache
 
 EXAMPLES = {"short": 20, "ci": 100, "full": 500}
 for _length, _examples in EXAMPLES.items():
@@ -23,6 +24,7 @@ def _own_cache(settings: Any) -> None:
     """Nothing cached by another test is seen; clearing would flush the whole Redis, queues included."""
     cache = settings.CACHES["default"]
     settings.CACHES = {"default": {**cache, "KEY_PREFIX": f"test-{uuid4().hex}"}}
+    shared_cache.resume()
 
 
 def make_user(name: str, *, role: str | None = None, **kwargs: Any) -> User:

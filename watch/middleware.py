@@ -49,7 +49,7 @@ class AnswerRefusals:
         problem = as_problem(error)
         if problem.slug not in REFUSED:
             return None
-        page = render(request, "503.html", {"title": problem.title, "advice": problem.detail}, status=503)
+        page = render(request, "later.html", {"title": problem.title, "advice": problem.detail}, status=503)
         for name, value in problem.headers.items():
             page[name] = value
         return page

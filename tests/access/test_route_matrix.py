@@ -18,6 +18,7 @@ READERS = "401 403 ·   ·   ·   ·"
 OPERATORS = "401 403 403 ·   ·   403"
 ROUTES: dict[str, dict[str, str]] = {
     "schema": {"GET": ANYBODY_SIGNED_IN},
+    "docs": {"GET": ANYBODY_SIGNED_IN},
     "me": {"GET": ANYBODY_SIGNED_IN},
     "etl/^product-changes$": {"GET": READERS},
     "etl/^product-runs$": {"GET": READERS, "POST": OPERATORS},

@@ -1,5 +1,7 @@
 """Views that exist only here: audit events and groups stand in for a domain's rows."""
 
+from decimal import Decimal
+
 import django_filters
 from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
@@ -9,16 +11,20 @@ from django.http import Http404
 from django.urls import include, path
 from rest_framework import serializers
 from rest_framework.exceptions import Throttled
+from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 
 from access.models import AuditEvent
 from api.conditional import ConditionalRetrieve, etag, require_match
 from api.fallbacks import unknown_route
-from api.filters import BooleanFilter, FilterSet
+from api.filters import BooleanFilter, FilterSet, WholeNumberFilter
+from api.idempotency import idempotent
 from api.pagination import LogPagination
+from api.parsers import JSONParser
 from api.problems import Problem, register
 from api.routing import Router
 from api.serializers import JSONField, ModelSerializer, Serializer
+from api.throttles import ResetAll
 from api.views import OpsView, OpsViewSet, accepted
 
 handler500 = "api.fallbacks.server_error"
@@ -81,7 +87,8 @@ class EventSerializer(ModelSerializer):
 class EventFilters(FilterSet):
     actor_name = django_filters.CharFilter()
     is_anonymous = BooleanFilter(field_name="actor_id", lookup_expr="isnull")
-    actor_id_max = django_filters.NumberFilter(field_name="actor_id", lookup_expr="lte")
+    actor_id_max = WholeNumberFilter(field_name="actor_id", lookup_expr="lte")
+    object_types = django_filters.MultipleChoiceFilter(field_name="object_type", choices=[("a", "A"), ("b", "B")])
 
     class Meta:
         model = AuditEvent
@@ -140,6 +147,33 @@ class FailingView(OpsView):
         raise FAILURES[how]
 
 
+class JobView(OpsView):
+    """Creates work: an audit event stands for it."""
+
+    permissions = {"post": "*"}
+    extra_query_params = {"post": ("fast",)}
+    throttles = {"post": ResetAll}
+    parser_classes = [JSONParser, MultiPartParser]
+
+    @idempotent
+    def post(self, request, name):
+        wish = JobSerializer(data={key: request.data[key] for key in request.data if key != "file"})
+        wish.is_valid(raise_exception=True)
+        event = AuditEvent.objects.create(action=name, after=wish.data)
+        if wish.data["outcome"] == "conflict":
+            raise ShelfIsFull
+        response = accepted({"id": event.pk, "unitPrice": Decimal("1.10")}, location=f"/api/v1/jobs/{event.pk}")
+        response["ETag"] = '"7"'
+        if wish.data["outcome"] == "later":
+            response.status_code = 303
+        return response
+
+
+class JobSerializer(Serializer):
+    outcome = serializers.CharField(default="done")
+    free_data = JSONField(required=False)
+
+
 def broken_page(request):
     raise RuntimeError("secret internals outside DRF")
 
@@ -153,5 +187,7 @@ urlpatterns = [
     path("api/v1/", include(router.urls)),
     path("api/v1/fail/<how>", FailingView.as_view()),
     path("api/v1/broken", broken_page),
+    path("api/v1/jobs/<name>", JobView.as_view()),
+    path("api/jobs/<name>", JobView.as_view()),
     path("api/", unknown_route),
 ]

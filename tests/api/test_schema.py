@@ -39,10 +39,17 @@ def test_names_envelope_filters_and_problems_are_described_as_they_are_sent():
     validate_schema(schema)
     listing = schema["paths"]["/api/v1/events"]["get"]
     assert {each["name"] for each in listing["parameters"]} == {
-        "actorName", "actorIdMax", "isAnonymous", "objectType", "page", "pageSize"
+        "actorName", "actorIdMax", "isAnonymous", "objectType", "objectTypes", "page", "pageSize"
     }  # fmt: skip
     schemas = schema["components"]["schemas"]
     assert list(schemas["Event"]["properties"]) == ["id", "objectName", "actorName", "after", "createdAt"]
     assert set(schemas["EventPage"]["properties"]) == {"events", "total", "page", "pageSize"}
     assert listing["x-permission"] == "access.view_auditevent"
-    assert listing["responses"]["4XX"] == {"$ref": "#/components/responses/Problem"}
+    assert list(listing["responses"]) == ["200", "400", "401", "403", "406", "429", "500", "503"]
+    assert listing["responses"]["400"] == {"$ref": "#/components/responses/Problem"}
+    assert listing["responses"]["429"] == {"$ref": "#/components/responses/Later"}
+    creating = schema["paths"]["/api/v1/jobs/{name}"]["post"]
+    assert {"404", "409", "411", "413", "415", "422"} <= set(creating["responses"])
+    assert "Idempotency-Key" in [each["name"] for each in creating["parameters"]]
+    reading = schema["paths"]["/api/v1/events/{id}"]["get"]
+    assert "304" in reading["responses"]

@@ -117,6 +117,25 @@ def test_every_admin_page_keeps_the_policy_and_its_width(
     assert page.complaints == []
 
 
+@pytest.mark.parametrize(
+    ("width", "language", "theme"), [(1440, "en-GB", "light"), (390, "zh-CN", "dark"), (390, "en-GB", "light")]
+)
+def test_the_api_description_keeps_the_policy_and_sends_requests(
+    width: int, language: str, theme: str, everything: User, page_of: Callable[..., Page]
+) -> None:
+    page = page_of(everything, width=width, language=language, theme=theme)
+    assert visit(page, "/api/v1/docs") == []
+    page.click("#operations-etl-etl_product_runs_create .opblock-summary-control")
+    page.click("#operations-etl-etl_product_runs_create .try-out__btn")
+    page.fill("#operations-etl-etl_product_runs_create textarea", '{"dryRun": true}')
+    page.click("#operations-etl-etl_product_runs_create .execute")
+    page.wait_for_selector("#operations-etl-etl_product_runs_create .live-responses-table")
+    assert "202" in page.inner_text(".live-responses-table tbody .response-col_status")
+    assert page.evaluate("document.documentElement.classList.contains('dark-mode')") == (theme == "dark")
+    assert page.evaluate(OVERFLOW) <= 0
+    assert page.complaints == []
+
+
 def test_the_login_page_keeps_the_policy_and_lets_one_in(
     administrator: User, page_of: Callable[..., Page], settings: Any
 ) -> None:

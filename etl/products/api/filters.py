@@ -5,12 +5,12 @@ from typing import Any
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from msgspec import DecodeError
 
 from api.codec import decode
-from api.filters import BooleanFilter, FilterSet
+from api.filters import BooleanFilter, FilterSet, WholeNumberFilter
 from etl.products.models import Product, ProductChange, ProductSyncRun, RejectedRow
 
 
@@ -32,6 +32,29 @@ class JSONObjectField(forms.CharField):
         return parsed
 
 
+class TagsField(forms.CharField):
+    """Words between commas."""
+
+    default_error_messages = {"invalid": _("It must name at least one tag.")}
+
+    def to_python(self, value: Any) -> list[str] | None:
+        text = super().to_python(value)
+        if text in self.empty_values:
+            return None
+        tags = [tag.strip() for tag in text.split(",") if tag.strip()]
+        if not tags:
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return tags
+
+
+@extend_schema_field({"type": "string", "pattern": "[^,\\s]", "description": "Comma-separated; all of them."})
+class TagsFilter(django_filters.Filter):
+    """`?tags=a,b`: rows that carry every one of the tags."""
+
+    field_class = TagsField
+
+
+@extend_schema_field({"type": "string", "contentMediaType": "application/json", "description": "A JSON object."})
 class JSONObjectFilter(django_filters.Filter):
     """`?attributes={"size":"M"}`: rows whose column contains the object."""
 
@@ -43,24 +66,20 @@ class ProductFilter(FilterSet):
 
     price_min = django_filters.NumberFilter("price", lookup_expr="gte")
     price_max = django_filters.NumberFilter("price", lookup_expr="lte")
-    tags = django_filters.CharFilter(method="with_tags", label="Comma-separated; all of them.")
-    attributes = JSONObjectFilter("attributes", lookup_expr="contains", label="A JSON object to contain.")
+    tags = TagsFilter("tags", lookup_expr="contains")
+    attributes = JSONObjectFilter("attributes", lookup_expr="contains")
     changed_since = django_filters.IsoDateTimeFilter("updated_at", lookup_expr="gte")
 
     class Meta:
         model = Product
         fields = ("brand_code", "sku", "on_sale", "is_deleted")
 
-    def with_tags(self, products: QuerySet, name: str, value: str) -> QuerySet:
-        """Products that carry every one of the tags."""
-        return products.filter(tags__contains=[tag.strip() for tag in value.split(",") if tag.strip()])
-
 
 class ProductChangeFilter(FilterSet):
     """Filters of the change log."""
 
-    product_id = django_filters.NumberFilter("product_id")
-    run_id = django_filters.NumberFilter("run_id")
+    product_id = WholeNumberFilter("product_id")
+    run_id = WholeNumberFilter("run_id")
     since = django_filters.IsoDateTimeFilter("created_at", lookup_expr="gte")
     before = django_filters.NumberFilter("id", lookup_expr="lt", label="Only ids below this one, to browse far back.")
 

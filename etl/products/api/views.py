@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.conditional import ConditionalRetrieve
+from api.idempotency import idempotent
 from api.views import OpsView, OpsViewSet
 from etl.products import services
 from etl.products.api import filters
@@ -34,6 +35,7 @@ class ProductRunViewSet(RunViewSet):
     }
 
     @extend_schema(request=shapes.SyncRequestSerializer, responses={202: shapes.ProductRunSerializer})
+    @idempotent
     def create(self, request: Request) -> Response:
         """Ask for a product sync; 409 `run-active` while one is open."""
         wish = shapes.SyncRequestSerializer(data=request.data)
