@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     atomic = False
     dependencies = [
-        ("access", "0020_pruning"),
+        ("access", "0003_pruning"),
     ]
 
     operations = [
