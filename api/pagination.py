@@ -18,6 +18,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.bounded import Count, count_of
 from api.problems import ParameterError
 
 DEFAULT_SIZE, MAX_SIZE = 10, 100
@@ -33,6 +34,7 @@ class EnvelopePagination(BasePagination):
 
     parameters: tuple[str, ...] = ("page", "pageSize")
     plural = "items"
+    is_estimate = False  # of the total, when counting would read too much (api.bounded)
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.plural = getattr(view, "plural", self.plural)
@@ -47,11 +49,13 @@ class EnvelopePagination(BasePagination):
         if (rows and len(found) <= self.size) or (page == 1 and not rows):
             self.total: int | None = known
         else:
-            self.total = max(known if rows else 0, cached_total(queryset))
+            total = cached_total(queryset)
+            self.total, self.is_estimate = max(known if rows else 0, int(total)), not total.is_exact
         return rows
 
     def get_paginated_response(self, data: Any) -> Response:
-        return Response({self.plural: data, "total": self.total, "page": self.page, "pageSize": self.size})
+        envelope = {self.plural: data, "total": self.total, "page": self.page, "pageSize": self.size}
+        return Response(envelope | ({"totalIsEstimate": True} if self.is_estimate else {}))
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         numbers = {"total": 0, "page": 1, "pageSize": 1}
@@ -59,7 +63,8 @@ class EnvelopePagination(BasePagination):
             "type": "object",
             "required": [self.plural, *numbers],
             "properties": {self.plural: schema}
-            | {name: {"type": "integer", "minimum": least} for name, least in numbers.items()},
+            | {name: {"type": "integer", "minimum": least} for name, least in numbers.items()}
+            | {"totalIsEstimate": {"type": "boolean", "description": "Only there when the total was not counted."}},
         }
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
@@ -131,19 +136,20 @@ def ordered_to_the_end(queryset: QuerySet) -> QuerySet:
     return queryset.order_by(*ordering, "pk")
 
 
-def cached_total(queryset: QuerySet) -> int:
-    """COUNT of the filtered rows, up to 5 s old; a cache that is down only makes it slower."""
+def cached_total(queryset: QuerySet) -> Count:
+    """How many filtered rows, up to 5 s old; a cache that is down only makes it slower."""
     unordered = queryset.order_by()
     try:
         sql, parameters = unordered.query.sql_with_params()
     except EmptyResultSet:
-        return 0
+        return Count(0)
     digest = hashlib.sha256(f"{sql}{parameters!r}".encode("utf-8", "replace")).hexdigest()
     key = f"api-total:{digest}"
-    total = _ask_cache(lambda: cache.get(key))
-    if total is None:
-        total = unordered.count()
-        _ask_cache(lambda: cache.set(key, total, _TOTAL_LIVES))
+    known = _ask_cache(lambda: cache.get(key))
+    if known is not None:
+        return Count(*known)
+    total = count_of(unordered)
+    _ask_cache(lambda: cache.set(key, (int(total), total.certainty), _TOTAL_LIVES))
     return total
 
 
