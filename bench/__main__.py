@@ -5,6 +5,7 @@ import json
 import sys
 from typing import Any, NamedTuple
 
+from bench import lists
 from bench.ground import Ground
 from bench.measure import Result, Sample, results
 
@@ -34,6 +35,12 @@ def main() -> None:
     if options.name is None:
         for name, bench in BENCHES.items():
             print(f"{name:16} {bench.work}")
+        print(
+            f"{'lists':16} every list, filter and search at 10,000 products and at --rows of them"
+        )
+        return
+    if options.name == "lists":
+        lists.report(options.rows, as_json=options.json)
         return
     bench = BENCHES[options.name]
     ground = Ground()
@@ -48,13 +55,13 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("name", nargs="?", choices=BENCHES, help="without a name the benches are listed")
+    parser.add_argument("name", nargs="?", choices=[*BENCHES, "lists"], help="without a name the benches are listed")
     parser.add_argument("--rows", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=3, help="each runs every design once; medians are shown")
     parser.add_argument("--designs", metavar="A,B", help="only these")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    known = BENCHES[options.name].designs if options.name else ()
+    known = BENCHES[options.name].designs if options.name in BENCHES else ()
     options.designs = options.designs.split(",") if options.designs else list(known)
     if unknown := set(options.designs) - set(known):
         parser.error(f"no such design: {', '.join(sorted(unknown))} (there are {', '.join(known)})")

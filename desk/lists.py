@@ -47,7 +47,7 @@ class OpsChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         try:
-            if self.queryset.query.order_by in (("-pk",), ("-id",)):
+            if set(self.queryset.query.order_by) in ({"-pk"}, {"-id"}):  # Django may say it twice
                 self._walk(request)
             else:
                 super().get_results(request)
