@@ -34,7 +34,6 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from access.models import AuditEvent
@@ -150,7 +149,7 @@ class BulkActionsMixin(ModelAdmin):
     def _sentence(self, count: int) -> str:
         shown = number_format(count, force_grouping=True)
         noun = self.opts.verbose_name if count == 1 else self.opts.verbose_name_plural
-        return ngettext("%(count)s %(noun)s", "%(count)s %(noun)s", count) % {"count": shown, "noun": noun}
+        return _("%(count)s %(noun)s") % {"count": shown, "noun": noun}
 
     def _kinds(self, rows: QuerySet, field: str) -> list[dict[str, Any]]:
         """How many of each kind, the largest first."""
