@@ -35,9 +35,7 @@ def main() -> None:
     if options.name is None:
         for name, bench in BENCHES.items():
             print(f"{name:16} {bench.work}")
-        print(
-            f"{'lists':16} every list, filter and search at 10,000 products and at --rows of them"
-        )
+        print(f"{'lists':16} every list, filter and search at 10,000 products and at --rows of them")
         return
     if options.name == "lists":
         lists.report(options.rows, as_json=options.json)

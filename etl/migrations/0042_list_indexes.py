@@ -25,7 +25,11 @@ class Migration(migrations.Migration):
         ),
         AddIndexConcurrently(
             model_name='product',
-            index=models.Index(fields=['on_sale', 'id'], name='product_by_sale'),
+            index=models.Index(condition=models.Q(('on_sale', True)), fields=['id'], name='product_on_sale'),
+        ),
+        AddIndexConcurrently(
+            model_name='product',
+            index=models.Index(condition=models.Q(('on_sale', False)), fields=['id'], name='product_not_on_sale'),
         ),
         AddIndexConcurrently(
             model_name='product',
@@ -65,7 +69,19 @@ class Migration(migrations.Migration):
         ),
         AddIndexConcurrently(
             model_name='productchange',
-            index=models.Index(fields=['change_type', 'id'], name='product_change_by_type'),
+            index=models.Index(condition=models.Q(('change_type', 'CREATE')), fields=['id'], name='product_change_create'),
+        ),
+        AddIndexConcurrently(
+            model_name='productchange',
+            index=models.Index(condition=models.Q(('change_type', 'UPDATE')), fields=['id'], name='product_change_update'),
+        ),
+        AddIndexConcurrently(
+            model_name='productchange',
+            index=models.Index(condition=models.Q(('change_type', 'DELETE')), fields=['id'], name='product_change_delete'),
+        ),
+        AddIndexConcurrently(
+            model_name='productchange',
+            index=models.Index(condition=models.Q(('change_type', 'RESTORE')), fields=['id'], name='product_change_restore'),
         ),
         AddIndexConcurrently(
             model_name='productsyncrun',

@@ -85,7 +85,8 @@ class Product(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["brand_code", "id"], name="product_by_brand"),
             models.Index(fields=["sku", "id"], opclasses=["text_pattern_ops", "int8_ops"], name="product_by_sku"),
-            models.Index(fields=["on_sale", "id"], name="product_by_sale"),
+            models.Index(fields=["id"], condition=Q(on_sale=True), name="product_on_sale"),
+            models.Index(fields=["id"], condition=Q(on_sale=False), name="product_not_on_sale"),
             models.Index(fields=["id"], condition=Q(is_deleted=True), name="product_deleted"),
             models.Index(fields=["price"], name="product_by_price"),
             models.Index(fields=["updated_at"], name="product_by_change"),
@@ -160,7 +161,11 @@ class ProductChange(models.Model):
         indexes: ClassVar = [
             models.Index(fields=["brand_code", "id"], name="product_change_by_brand"),
             models.Index(fields=["sku", "id"], name="product_change_by_sku"),
-            models.Index(fields=["change_type", "id"], name="product_change_by_type"),
+            # one per type: of an index that begins with the type the planner would rather read the whole log
+            *(
+                models.Index(fields=["id"], condition=Q(change_type=each), name=f"product_change_{each.lower()}")
+                for each in ChangeType.values
+            ),
             models.Index(fields=["product", "id"], name="product_change_by_product"),
             models.Index(fields=["run", "id"], name="product_change_by_run"),
             models.Index(fields=["xid"], name="product_change_by_xid"),
