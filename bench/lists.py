@@ -32,7 +32,8 @@ READ_IN_PASSING = 5_000  # rows that a sequential scan may look at before it has
 PRODUCTS = """
     INSERT INTO products (id, brand_code, sku, name, price, on_sale, colors, tags, attributes, data_version,
                           src_updated_at, src_id, is_deleted, created_at, updated_at)
-    SELECT g, CASE WHEN g %% %(every)s = 7 THEN 'RARE' ELSE 'B' || g::bigint * 7919 %% 200 END, 'S' || lpad(g::text, 8, '0'),
+    SELECT g, CASE WHEN g %% %(every)s = 7 THEN 'RARE' ELSE 'B' || g::bigint * 7919 %% 200 END,
+           'S' || lpad(g::text, 8, '0'),
            '云纹系带休闲鞋 Cloudline ' || g %% 3989 || CASE WHEN g %% %(every)s = 5 THEN ' zirconium' ELSE '' END,
            (g::bigint * 7919 %% 1000000) / 100.0, g %% 3 = 0, '["Ink"]',
            jsonb_build_array('新品', 'm' || g %% 400, 't' || g %% 97)
