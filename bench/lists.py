@@ -39,7 +39,7 @@ PRODUCTS = """
            jsonb_build_array('新品', 'm' || g %% 400, 't' || g %% 97)
                || CASE WHEN g %% %(every)s = 9 THEN '["scarce"]' ELSE '[]' END::jsonb,
            jsonb_build_object('品类', '鞋', 'size', g %% 40, 'code', 'c' || g %% %(every)s),
-           'v1:' || md5(g::text), now() - (%(rows)s - g) * interval '1 s', g, g %% 1000 = 0,
+           'v1:' || md5(g::text), now() - (%(rows)s - g) * interval '1 s', g, g %% 100 = 0,
            now() - (%(rows)s - g) * interval '1 s', now() - (%(rows)s - g) * interval '1 s'
       FROM generate_series(1, %(rows)s) g
 """
@@ -66,7 +66,7 @@ RUNS = """
 REJECTS = """
     INSERT INTO etl_rejectedrow (id, source, src_id, brand, sku, reason, field, detail, raw, run_id, created_at,
                                  resolved_at, resolution)
-    SELECT g, 'products_staging', g, 'B' || g %% 200, 'S' || g,
+    SELECT g, 'products_staging', g, 'B' || g %% 20, 'S' || g,
            CASE WHEN g %% %(every)s = 1 THEN 'too-deep' ELSE 'price-missing' END, 'price', 'empty', '{"price": ""}',
            1 + g %% 10, now(), CASE WHEN g %% 2 = 0 THEN now() END, CASE WHEN g %% 2 = 0 THEN 'mended' ELSE '' END
       FROM generate_series(1, %(rows)s / 5) g
