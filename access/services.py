@@ -24,19 +24,26 @@ Actor = AbstractBaseUser | AnonymousUser | str | None
 
 
 def record(
-    *, actor: Actor, action: str, target: models.Model | None = None, before: Any = None, after: Any = None
+    *,
+    actor: Actor,
+    action: str,
+    target: models.Model | None = None,
+    before: Any = None,
+    after: Any = None,
+    reference: tuple[str, str] = ("", ""),
 ) -> AuditEvent:
     """Write one audit event in the caller's transaction.
 
-    `actor` is a user, None, or a word for what is no person ("schedule", "command").
+    `actor` is a user, None, or a word for what is no person ("schedule", "command"). `reference` is what
+    finds an event that is about no single object: its type and a key.
     """
     user = actor if isinstance(actor, AbstractBaseUser) else None
     return AuditEvent.objects.create(
         actor_id=user.pk if user else None,
         actor_name=(user.get_username() if user else str(actor or ""))[:150],
         action=action,
-        object_type=target._meta.label_lower if target is not None else "",
-        object_id=str(target.pk) if target is not None and target.pk is not None else "",
+        object_type=target._meta.label_lower if target is not None else reference[0],
+        object_id=str(target.pk) if target is not None and target.pk is not None else reference[1],
         object_name=str(target) if target is not None else "",
         before=before,
         after=after,

@@ -16,6 +16,7 @@ from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.bounded import Count, count_of
 from api.problems import ParameterError
 from api.shared_cache import ask
 
@@ -30,6 +31,7 @@ class EnvelopePagination(BasePagination):
 
     parameters: tuple[str, ...] = ("page", "pageSize")
     plural = "items"
+    is_estimate = False  # of the total, when counting would read too much (api.bounded)
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.plural = getattr(view, "plural", self.plural)
@@ -44,11 +46,13 @@ class EnvelopePagination(BasePagination):
         if (rows and len(found) <= self.size) or (page == 1 and not rows):
             self.total: int | None = known
         else:
-            self.total = max(known if rows else 0, cached_total(queryset))
+            total = cached_total(queryset)
+            self.total, self.is_estimate = max(known if rows else 0, int(total)), not total.is_exact
         return rows
 
     def get_paginated_response(self, data: Any) -> Response:
-        return Response({self.plural: data, "total": self.total, "page": self.page, "pageSize": self.size})
+        envelope = {self.plural: data, "total": self.total, "page": self.page, "pageSize": self.size}
+        return Response(envelope | ({"totalIsEstimate": True} if self.is_estimate else {}))
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         numbers = {"total": 0, "page": 1, "pageSize": 1}
@@ -56,7 +60,8 @@ class EnvelopePagination(BasePagination):
             "type": "object",
             "required": [self.plural, *numbers],
             "properties": {self.plural: schema}
-            | {name: {"type": "integer", "minimum": least} for name, least in numbers.items()},
+            | {name: {"type": "integer", "minimum": least} for name, least in numbers.items()}
+            | {"totalIsEstimate": {"type": "boolean", "description": "Only there when the total was not counted."}},
         }
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
@@ -130,19 +135,20 @@ def ordered_to_the_end(queryset: QuerySet) -> QuerySet:
     return queryset.order_by(*ordering, "pk")
 
 
-def cached_total(queryset: QuerySet) -> int:
-    """COUNT of the filtered rows, up to 5 s old; a cache that is down only makes it slower."""
+def cached_total(queryset: QuerySet) -> Count:
+    """How many filtered rows, up to 5 s old; a cache that is down only makes it slower."""
     unordered = queryset.order_by()
     try:
         sql, parameters = unordered.query.sql_with_params()
     except EmptyResultSet:
-        return 0
+        return Count(0)
     digest = hashlib.sha256(f"{sql}{parameters!r}".encode("utf-8", "replace")).hexdigest()
     key = f"api-total:{digest}"
-    total: int | None = ask(lambda: cache.get(key), otherwise=None)
-    if total is None:
-        total = counted = unordered.count()
-        ask(lambda: cache.set(key, counted, _TOTAL_LIVES), otherwise=None)
+    known = ask(lambda: cache.get(key), otherwise=None)
+    if known is not None:
+        return Count(*known)
+    total = count_of(unordered)
+    ask(lambda: cache.set(key, (int(total), total.certainty), _TOTAL_LIVES), otherwise=None)
     return total
 
 

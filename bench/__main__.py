@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import NamedTuple
 
+from bench import lists
 from bench.ground import Ground
 from bench.measure import LeftOut, Sample
 from bench.report import Report
@@ -45,6 +46,10 @@ def main() -> None:
     if options.name is None:
         for name, bench in BENCHES.items():
             print(f"{name:20} {bench.work}")
+        print(f"{'lists':20} every list, filter and search at 10,000 products and at --rows of them")
+        return
+    if options.name == "lists":
+        lists.report(options.rows, as_json=options.json)
         return
     bench = BENCHES[options.name]
     ground = Ground()
@@ -60,7 +65,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("name", nargs="?", choices=BENCHES, help="without a name the benches are listed")
+    parser.add_argument("name", nargs="?", choices=[*BENCHES, "lists"], help="without a name the benches are listed")
     parser.add_argument("--rows", type=_number, default=50_000)
     parser.add_argument("--rounds", type=_number, default=3, help="each runs every design once; medians are shown")
     parser.add_argument("--designs", metavar="A,B", help="only these")

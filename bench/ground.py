@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -55,13 +55,17 @@ class Ground:
 
     def child(self, bench: str, design: str, rows: int) -> list[Sample]:
         """The samples of one design, taken by a new process on a new database. Raises LeftOut."""
+        return [Sample(**each) for each in self.taken(bench, design, rows)]
+
+    def taken(self, bench: str, design: str, rows: int) -> list[dict[str, Any]]:
+        """The same for a bench with figures of its own kind: as it printed them."""
         with psycopg.connect(f"{self._server}postgres", autocommit=True) as postgres:
             postgres.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
             postgres.execute(f"CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE}")
         said = json.loads(self._python("-m", "bench.child", bench, design, str(rows), database=DATABASE))
         if "leftOut" in said:
             raise LeftOut(said["leftOut"])
-        return [Sample(**each) for each in said["samples"]]
+        return said["samples"]
 
     def machine(self) -> Machine:
         """What the figures depend on."""

@@ -3,30 +3,23 @@
 from typing import Any
 
 from django.contrib.admin import ModelAdmin, ShowFacets
-from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
-from django.db import DataError
 from django.http import HttpRequest, HttpResponse
 from django.utils.text import capfirst
 
+from desk.bulk import BulkActionsMixin
+from desk.downloads import DownloadsMixin
+from desk.lists import BoundedPaginator, OpsChangeList
 from desk.object_actions import Context, ObjectActionsMixin
 from desk.timeline import timeline_of
-
-
-class OpsChangeList(ChangeList):
-    """Treats a filter value that no column can hold (NUL, the year 10**30) as Django treats any wrong one."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        try:
-            super().get_results(request)
-        except (DataError, ValueError, OverflowError) as error:
-            raise IncorrectLookupParameters(error) from error
 
 
 class OpsList(ModelAdmin):
     """What also other people's admins should inherit: sturdy lists, and on each object who did what to it."""
 
     shows_timeline = True
+
+    paginator = BoundedPaginator
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return OpsChangeList
@@ -37,10 +30,10 @@ class OpsList(ModelAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
 
-class OpsModelAdmin(OpsList, ObjectActionsMixin):
+class OpsModelAdmin(OpsList, ObjectActionsMixin, BulkActionsMixin, DownloadsMixin):
     """Plain ModelAdmin with the house's habits.
 
-    Lists never count the whole table twice nor every filter's rows: both are full scans on a million rows.
+    Lists never count the whole table nor every filter's rows: both are full scans on a million rows.
     """
 
     list_per_page = 50
@@ -54,8 +47,12 @@ class OpsModelAdmin(OpsList, ObjectActionsMixin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Context | None = None) -> HttpResponse:
         """Headed by what is listed: there is nothing to "select to change" in most of our lists."""
-        title = capfirst(self.opts.verbose_name_plural)
-        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+        asked = f"?{request.GET.urlencode()}" if request.GET else ""
+        context = {
+            "title": capfirst(self.opts.verbose_name_plural),
+            "downloads": self.download_links(request, asked),
+        }
+        return super().changelist_view(request, context | (extra_context or {}))
 
     def page_context(self, obj: Any) -> Context:
         """What the template of the object's page needs to know beside the object."""
@@ -70,7 +67,8 @@ class OpsModelAdmin(OpsList, ObjectActionsMixin):
 class ReadOnlyAdmin(OpsModelAdmin):
     """Rows that only services write: looked at here, never typed into."""
 
-    actions = None
+    actions: Any = None
+    sortable_by: Any = ()  # another order than that of the key would need an index, or read the whole table
 
     def has_add_permission(self, request: HttpRequest, *args: Any) -> bool:
         return False

@@ -19,7 +19,15 @@ class EtlConfig(AppConfig):
     }
     sample = "etl.sample.load"
     role_permissions = {
-        "operator": ["etl.run_product_sync", "etl.retry_rejectedrow"],
+        "operator": [
+            "etl.run_product_sync",
+            "etl.retry_rejectedrow",
+            "etl.dismiss_rejectedrow",
+            "etl.export_product",
+            "etl.export_productchange",
+            "etl.export_productsyncrun",
+            "etl.export_rejectedrow",
+        ],
         "administrator": ["etl.rewind_watermark"],
     }
     schedules = [

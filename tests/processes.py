@@ -40,12 +40,12 @@ def start_manage(*arguments, **extra):
     )  # fmt: skip
 
 
-def python(code, **extra):
+def python(code, *, timeout=60, **extra):
     """Run a snippet with Django set up."""
     return subprocess.run(
         [sys.executable, "-c", f"import django; django.setup()\n{code}"],
         cwd=ROOT, env=environment(DJANGO_SETTINGS_MODULE="config.settings", **extra),
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
 
 

@@ -40,6 +40,7 @@ class Resolution(TextChoices):
 
     MENDED = "mended", _("Mended at the source")
     GONE = "gone", _("Gone from the source")
+    DISMISSED = "dismissed", _("Dismissed")
 
 
 class SyncError(TextChoices):

@@ -90,6 +90,10 @@ NOTE_REJECTS = """
     SELECT %(source)s, n.src_id, n.brand, n.sku, n.reason, n.field, n.detail, n.raw, %(run_id)s, ''
       FROM jsonb_to_recordset(%(rows)s)
         AS n (src_id bigint, brand text, sku text, reason text, field text, detail text, raw jsonb)
+     WHERE NOT EXISTS (  -- what was dismissed comes back only when the row says something else
+               SELECT FROM etl_rejectedrow d
+                WHERE d.source = %(source)s AND d.src_id = n.src_id AND d.resolution = 'dismissed'
+                  AND d.raw - 'src_updated_at' = n.raw - 'src_updated_at' AND d.reason = n.reason)
     ON CONFLICT (source, src_id) WHERE resolved_at IS NULL DO UPDATE
        SET brand = excluded.brand, sku = excluded.sku, reason = excluded.reason, field = excluded.field,
            detail = excluded.detail, raw = excluded.raw, run_id = excluded.run_id

@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import pgtrigger
-from django.contrib.postgres.indexes import BrinIndex
+from django.contrib.postgres.indexes import BrinIndex, GinIndex, OpClass
 from django.db import models
 from django.db.models import Func, Q
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
 from api.codec import ExactJSONField
@@ -83,6 +84,21 @@ class Product(models.Model):
         verbose_name = _("product")
         verbose_name_plural = _("products")
         ordering: ClassVar = ["id"]
+        permissions: ClassVar = [("export_product", _("Can export products"))]
+        # each for a filter or search of a list; where the list's order can come from the index, id is in it
+        indexes: ClassVar = [
+            models.Index(fields=["brand_code", "id"], name="product_by_brand"),
+            models.Index(fields=["sku", "id"], opclasses=["text_pattern_ops", "int8_ops"], name="product_by_sku"),
+            models.Index(fields=["id"], condition=Q(on_sale=True), name="product_on_sale"),
+            models.Index(fields=["id"], condition=Q(on_sale=False), name="product_not_on_sale"),
+            models.Index(fields=["id"], condition=Q(is_deleted=True), name="product_deleted"),
+            models.Index(fields=["price"], name="product_by_price"),
+            models.Index(fields=["updated_at"], name="product_by_change"),
+            GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="product_name_parts"),
+            GinIndex(OpClass(Upper("sku"), name="gin_trgm_ops"), name="product_sku_parts"),
+            GinIndex(fields=["tags"], opclasses=["jsonb_path_ops"], name="product_by_tag"),
+            GinIndex(fields=["attributes"], opclasses=["jsonb_path_ops"], name="product_by_attribute"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["brand_code", "sku"],
@@ -152,7 +168,15 @@ class ProductChange(models.Model):
         verbose_name = _("product change")
         verbose_name_plural = _("product changes")
         ordering: ClassVar = ["-id"]
+        permissions: ClassVar = [("export_productchange", _("Can export product changes"))]
         indexes: ClassVar = [
+            models.Index(fields=["brand_code", "id"], name="product_change_by_brand"),
+            models.Index(fields=["sku", "id"], name="product_change_by_sku"),
+            # one per type: of an index that begins with the type the planner would rather read the whole log
+            *(
+                models.Index(fields=["id"], condition=Q(change_type=each), name=f"product_change_{each.lower()}")
+                for each in ChangeType.values
+            ),
             models.Index(fields=["product", "id"], name="product_change_by_product"),
             models.Index(fields=["run", "id"], name="product_change_by_run"),
             models.Index(fields=["xid"], name="product_change_by_xid"),
@@ -280,8 +304,14 @@ class ProductSyncRun(Run):
         verbose_name = _("product sync run")
         verbose_name_plural = _("product sync runs")
         ordering: ClassVar = ["-id"]
-        permissions: ClassVar = [("run_product_sync", _("Can run product sync"))]
-        indexes: ClassVar = [open_index(Run.STATUSES)]
+        permissions: ClassVar = [
+            ("run_product_sync", _("Can run product sync")),
+            ("export_productsyncrun", _("Can export product sync runs")),
+        ]
+        indexes: ClassVar = [
+            open_index(Run.STATUSES),
+            models.Index(fields=["status", "id"], name="productsyncrun_by_status"),
+        ]
         constraints: ClassVar = [
             *run_constraints(Run.STATUSES),
             models.UniqueConstraint(
@@ -461,7 +491,19 @@ class RejectedRow(models.Model):
         verbose_name = _("rejected row")
         verbose_name_plural = _("rejected rows")
         ordering: ClassVar = ["-id"]
-        permissions: ClassVar = [("retry_rejectedrow", _("Can retry rejected rows"))]
+        permissions: ClassVar = [
+            ("retry_rejectedrow", _("Can retry rejected rows")),
+            ("dismiss_rejectedrow", _("Can dismiss rejected rows")),
+            ("export_rejectedrow", _("Can export rejected rows")),
+        ]
+        indexes: ClassVar = [
+            models.Index(fields=["id"], condition=Q(resolved_at=None), name="rejected_row_open"),
+            models.Index(fields=["reason", "id"], name="rejected_row_by_reason"),
+            models.Index(fields=["field", "id"], name="rejected_row_by_field"),
+            models.Index(fields=["brand", "id"], name="rejected_row_by_brand"),
+            models.Index(fields=["sku", "id"], name="rejected_row_by_sku"),
+            models.Index(fields=["src_id", "id"], name="rejected_row_by_source_row"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["source", "src_id"],

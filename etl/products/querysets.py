@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import connections, models, transaction
 from django.db.models import F, Min, Q
 
+from api.bounded import narrowed
+from etl.products.choices import Resolution
 from etl.products.cursors import Snapshot
 from etl.products.positions import Position
 from runs.querysets import ClockTimestamp, RunQuerySet
+
+SHORTEST_PART = 3  # characters: a part of a text is found by its trigrams
 
 # the LIMIT cuts nothing: it tells the planner how few keys there are, who would else read all of products
 IDS_OF = """
@@ -26,6 +32,32 @@ class ProductQuerySet(models.QuerySet):
     def listed(self) -> ProductQuerySet:
         """What the source still has."""
         return self.filter(is_deleted=False)
+
+    def search(self, text: str) -> ProductQuerySet:
+        """Every word is a brand, begins a SKU, or, from SHORTEST_PART characters on, is part of a name or SKU."""
+        found = self
+        for word in text.split():
+            begins = [Q(brand_code=word), Q(sku__startswith=word)]
+            contains = [Q(name__icontains=word), Q(sku__icontains=word)] if len(word) >= SHORTEST_PART else []
+            found = narrowed(found, *begins, *contains)
+        return found
+
+    def with_tags(self, tags: list[str]) -> ProductQuerySet:
+        """What carries every one of the tags."""
+        return narrowed(self, Q(tags__contains=tags))
+
+    def with_attributes(self, attributes: dict[str, Any]) -> ProductQuerySet:
+        """What has all of these among its attributes, at any depth they are given in."""
+        return narrowed(self, Q(attributes__contains=attributes))
+
+    def priced(self, *, least: Decimal | None = None, most: Decimal | None = None) -> ProductQuerySet:
+        """What costs no less and no more."""
+        bounds = Q(price__gte=least) if least is not None else Q()
+        return narrowed(self, bounds & (Q(price__lte=most) if most is not None else Q()))
+
+    def changed_since(self, moment: datetime) -> ProductQuerySet:
+        """What was written at that moment or later."""
+        return narrowed(self, Q(updated_at__gte=moment))
 
     def ids_of(self, keys: Collection[tuple[str, str]]) -> list[int]:
         """Ids of the products with these normalised keys, deleted ones included."""
@@ -51,6 +83,15 @@ class ProductChangeQuerySet(models.QuerySet):
     def of(self, product_id: int) -> ProductChangeQuerySet:
         """The history of one product, newest first."""
         return self.filter(product_id=product_id).order_by("-id")
+
+    def search(self, text: str) -> ProductChangeQuerySet:
+        """Every word is a SKU or, where no SKU is written so, a brand."""
+        found = self
+        for word in text.split():
+            # one equality at a time is read in the order of the list from an index; one OR of two is not
+            is_sku = self.model._base_manager.filter(sku=word).exists()
+            found = found.filter(sku=word) if is_sku else found.filter(brand_code=word)
+        return found
 
     def seen_by(self, snapshot: Snapshot) -> ProductChangeQuerySet:
         """What could be seen when the snapshot was taken."""
@@ -125,6 +166,18 @@ class RejectedRowQuerySet(models.QuerySet):
     def unresolved(self) -> RejectedRowQuerySet:
         """Still waiting to be mended."""
         return self.filter(resolved_at=None)
+
+    def search(self, text: str) -> RejectedRowQuerySet:
+        """Every word is a source row, a brand or a SKU, exactly."""
+        found = self
+        for word in text.split():
+            is_id = word.isascii() and word.isdecimal() and len(word) < 19
+            found = narrowed(found, Q(brand=word), Q(sku=word), *([Q(src_id=int(word))] if is_id else []))
+        return found
+
+    def dismiss(self) -> int:
+        """Close those that are open without having been mended; how many. One statement."""
+        return self.unresolved().update(resolved_at=ClockTimestamp(), resolution=Resolution.DISMISSED)
 
     def to_retry(self, source: str, *, after_id: int, limit: int) -> list[int]:
         """Source ids of unresolved rows beyond `after_id`, in order."""

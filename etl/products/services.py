@@ -20,6 +20,7 @@ from etl.products.merge import ConcurrentWrite, write
 from etl.products.models import MOST_SHARDS, ProductChange, ProductSyncRun, RejectedRow, Watermark
 from etl.products.pages import Page
 from etl.products.positions import BEFORE_EVERY_ID, FIRST_MOMENT, Cursor
+from etl.products.querysets import RejectedRowQuerySet
 from etl.products.source import Source
 from etl.products.staging import configured_source
 from etl.products.wishes import refuse_contradictions
@@ -194,6 +195,15 @@ def _retry_from(source: Source, ids: list[int], *, actor: Any) -> RetryOutcome:
             after={"rows": src_ids, "resolved": outcome.resolved, "stillRejected": outcome.still_rejected},
         )
     return outcome
+
+
+def dismiss_rejected_rows(rows: RejectedRowQuerySet) -> int:
+    """Take the open ones of these rows off the list; how many. One statement, whatever their number.
+
+    A dismissed row comes back when its source row changes. The caller opens the transaction and writes
+    the audit event, as it knows by which filter they were selected.
+    """
+    return rows.dismiss()
 
 
 def rewind_watermark(to: datetime, *, reason: str, actor: Any) -> Watermark:

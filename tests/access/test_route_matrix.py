@@ -16,17 +16,21 @@ CALLERS = ("anonymous", "stranger", "viewer", "operator", "administrator", "read
 ANYBODY_SIGNED_IN = "401 ·   ·   ·   ·   ·"
 READERS = "401 403 ·   ·   ·   ·"
 OPERATORS = "401 403 403 ·   ·   403"
+TAKERS = "401 403 403 ·   ·   ·"
 ROUTES: dict[str, dict[str, str]] = {
     "schema": {"GET": ANYBODY_SIGNED_IN},
     "docs": {"GET": ANYBODY_SIGNED_IN},
     "me": {"GET": ANYBODY_SIGNED_IN},
     "etl/^product-changes$": {"GET": READERS},
+    "etl/^product-changes/download$": {"GET": TAKERS},
     "etl/^product-runs$": {"GET": READERS, "POST": OPERATORS},
     "etl/^product-runs/(?P<pk>[0-9]+)$": {"GET": READERS},
     "etl/^product-runs/(?P<pk>[0-9]+)/cancel$": {"POST": OPERATORS},
     "etl/^products$": {"GET": READERS},
+    "etl/^products/download$": {"GET": TAKERS},
     "etl/^products/(?P<pk>[0-9]+)$": {"GET": READERS},
     "etl/^rejected-rows$": {"GET": READERS},
+    "etl/^rejected-rows/download$": {"GET": TAKERS},
     "etl/^rejected-rows/(?P<pk>[0-9]+)$": {"GET": READERS},
     "etl/^rejected-rows/(?P<pk>[0-9]+)/retry$": {"POST": OPERATORS},
     "etl/watermark": {"GET": READERS},

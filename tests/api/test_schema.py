@@ -43,7 +43,7 @@ def test_names_envelope_filters_and_problems_are_described_as_they_are_sent():
     }  # fmt: skip
     schemas = schema["components"]["schemas"]
     assert list(schemas["Event"]["properties"]) == ["id", "objectName", "actorName", "after", "createdAt"]
-    assert set(schemas["EventPage"]["properties"]) == {"events", "total", "page", "pageSize"}
+    assert set(schemas["EventPage"]["properties"]) == {"events", "total", "totalIsEstimate", "page", "pageSize"}
     assert listing["x-permission"] == "access.view_auditevent"
     assert list(listing["responses"]) == ["200", "400", "401", "403", "406", "429", "500", "503"]
     assert listing["responses"]["400"] == {"$ref": "#/components/responses/Problem"}

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -16,6 +17,7 @@ from desk.object_actions import Context
 from etl.products.admin.runs import change_type_badge, link_to_run
 from etl.products.diffs import field_diffs
 from etl.products.models import Product, ProductChange
+from etl.products.querysets import SHORTEST_PART
 
 CHANGES_SHOWN = 50
 
@@ -24,10 +26,12 @@ CHANGES_SHOWN = 50
 class ProductAdmin(ReadOnlyAdmin):
     list_display = ("sku", "brand_code", "name", "price", "sale", "listed", "src_updated_at", "updated_at")
     list_filter = ("on_sale", "is_deleted")
-    # exact and prefix only, both cased as stored: anything looser reads the whole table
-    search_fields = ("brand_code__exact", "sku__startswith", "name__startswith")
-    search_help_text = gettext_lazy("Brand exactly, or the beginning of a SKU or name.")
-    sortable_by = ()
+    search_fields = ("sku",)  # shows the box; get_search_results asks the queryset
+    search_help_text = gettext_lazy("A brand, the beginning of a SKU, or from 3 characters on a part of a name or SKU.")
+    download_fields = (
+        "id", "brand_code", "sku", "name", "price", "on_sale", "colors", "tags", "attributes", "description",
+        "image_url", "is_deleted", "src_updated_at", "src_id", "data_version", "created_at", "updated_at",
+    )  # fmt: skip
     ordering = ("-id",)
     change_form_template = "etl/product.html"
     list_empty_text = gettext_lazy("Products arrive with the first product sync.")
@@ -43,6 +47,13 @@ class ProductAdmin(ReadOnlyAdmin):
         ),
     )
     readonly_fields = ("sale", "listed", "colors_text", "tags_text", "attributes_text")
+
+    def get_search_results(self, request: HttpRequest, products: Any, text: str) -> tuple[Any, bool]:
+        too_short = [word for word in text.split() if len(word) < SHORTEST_PART]
+        if too_short and request.method == "GET":
+            note = _("“%(word)s” is short: only brands and beginnings of SKUs were searched for it.")
+            messages.info(request, note % {"word": too_short[0]})
+        return products.search(text), False
 
     def page_context(self, product: Product) -> Context:
         log = reverse("admin:etl_productchange_changelist")
@@ -100,13 +111,19 @@ class ProductChangeAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "kind", "brand_code", "sku", "fields_changed", "by_run")
     list_display_links = ("created_at", "sku")
     list_filter = ("change_type", "created_at")
-    search_fields = ("brand_code__exact", "sku__exact")
+    search_fields = ("sku",)  # shows the box; get_search_results asks the queryset
     search_help_text = gettext_lazy("Brand or SKU, exactly.")
-    sortable_by = ()
+    download_fields = (
+        "id", "created_at", "change_type", "brand_code", "sku", "product_id", "run_id", "old_version", "new_version",
+        "changed_fields",
+    )  # fmt: skip
     change_form_template = "etl/product_change.html"
     fieldsets = ((None, {"fields": ("kind", "created_at", "to_product", "by_run", "old_version", "new_version")}),)
     readonly_fields = ("kind", "to_product", "by_run")
     list_empty_text = gettext_lazy("Every real change of a product leaves one row here.")
+
+    def get_search_results(self, request: HttpRequest, changes: Any, text: str) -> tuple[Any, bool]:
+        return changes.search(text), False
 
     def page_context(self, change: ProductChange) -> Context:
         return {"diffs": field_diffs(change.changed_fields or {})}

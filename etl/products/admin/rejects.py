@@ -8,16 +8,23 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from desk.admin import ReadOnlyAdmin
 from desk.badges import badge, readable
+from desk.bulk import bulk_action
 from desk.object_actions import Context, object_action
 from etl.products.admin.runs import link_to_run
+from etl.products.choices import Resolution
 from etl.products.models import RejectedRow
+from etl.products.querysets import RejectedRowQuerySet
 from etl.products.services import (
     RETRY_AT_MOST,
+    SyncOptions,
+    dismiss_rejected_rows,
+    request_sync,
     retry_rejected_rows,
 )
 from etl.products.source import SourceUnusable
@@ -58,10 +65,14 @@ class RejectedRowAdmin(ReadOnlyAdmin):
         "by_run",
     )
     list_filter = (StateFilter, "reason")
-    search_fields = ("src_id__exact", "brand__exact", "sku__exact")
+    search_fields = ("sku",)  # shows the box; get_search_results asks the queryset
     search_help_text = gettext_lazy("Source row, brand or SKU, exactly.")
-    sortable_by = ()
     actions = ("retry_selected",)
+    bulk_actions: ClassVar = ["dismiss"]
+    download_fields = (
+        "id", "source", "src_id", "brand", "sku", "reason", "field", "detail", "raw", "run_id", "created_at",
+        "resolved_at", "resolution", "resolved_by_run_id",
+    )  # fmt: skip
     object_actions: ClassVar = ["retry"]
     change_form_template = "etl/rejected_row.html"
     fieldsets = (
@@ -77,8 +88,33 @@ class RejectedRowAdmin(ReadOnlyAdmin):
 
     @admin.action(description=gettext_lazy("Retry the selected rows"), permissions=["retry"])
     def retry_selected(self, request: HttpRequest, rows: QuerySet) -> None:
-        # one more than allowed, so that the service can refuse instead of silently leaving some out
-        self._retry(request, list(rows.order_by("pk").values_list("pk", flat=True)[: RETRY_AT_MOST + 1]))
+        ids = list(rows.order_by("pk").values_list("pk", flat=True)[: RETRY_AT_MOST + 1])
+        if len(ids) <= RETRY_AT_MOST:
+            self._retry(request, ids)
+        else:
+            self._retry_by_a_run(request)
+
+    def _retry_by_a_run(self, request: HttpRequest) -> None:
+        """More than one request should do: every run begins with all the rows that are open."""
+        try:
+            run = request_sync(SyncOptions(), actor=request.user, requested_by=request.user)
+        except (Conflict, Contention, SourceUnusable) as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.message_user(request, _("%(run)s retries all open rows.") % {"run": capfirst(str(run))})
+
+    @bulk_action(
+        label=gettext_lazy("Dismiss"),
+        permission="etl.dismiss_rejectedrow",
+        confirm=gettext_lazy("They leave the list without being mended; each comes back when its source row changes."),
+        breakdown="reason",
+        tone="danger",
+    )
+    def dismiss(self, request: HttpRequest, rows: RejectedRowQuerySet) -> int:
+        return dismiss_rejected_rows(rows)
+
+    def get_search_results(self, request: HttpRequest, rows: Any, text: str) -> tuple[Any, bool]:
+        return rows.search(text), False
 
     @object_action(
         label=gettext_lazy("Retry"),
@@ -116,7 +152,7 @@ class RejectedRowAdmin(ReadOnlyAdmin):
     def state(self, row: RejectedRow) -> SafeString:
         if row.resolved_at is None:
             return badge(_("open"), "warning")
-        return badge(row.get_resolution_display(), "ok")
+        return badge(row.get_resolution_display(), "muted" if row.resolution == Resolution.DISMISSED else "ok")
 
     @admin.display(description=gettext_lazy("run"))
     def by_run(self, row: RejectedRow) -> SafeString | None:

@@ -47,6 +47,11 @@ class ProductSyncRunAdmin(RunAdmin):
     list_display = (*RunAdmin.list_display, "read_rows", "created_rows", "updated_rows", "rejected_rows")
     list_filter = ("status", SupersededFilter, "mode", "dry_run", "created_at")
     list_actions: ClassVar = ["run_now", "in_shards", "dry_run", "full_compare", "replay", "rehash"]
+    download_fields = (
+        "id", "status", "source", "mode", "dry_run", "shards", "created_at", "started_at", "finished_at",
+        "error", "error_text",
+        "read", "created", "updated", "unchanged", "superseded", "rejected", "deleted", "waiting", "batches", "seconds",
+    )  # fmt: skip
     list_empty_text = gettext_lazy("Press “Run now” to read the source for the first time.")
     change_form_template = "etl/product_sync_run.html"
     poll_path = POLL_PATH

@@ -1,10 +1,13 @@
 """Query parameters of the lists."""
 
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from msgspec import DecodeError
@@ -12,6 +15,7 @@ from msgspec import DecodeError
 from api.codec import decode
 from api.filters import BooleanFilter, FilterSet, WholeNumberFilter
 from etl.products.models import Product, ProductChange, ProductSyncRun, RejectedRow
+from etl.products.querysets import ProductQuerySet
 
 
 class JSONObjectField(forms.CharField):
@@ -64,15 +68,40 @@ class JSONObjectFilter(django_filters.Filter):
 class ProductFilter(FilterSet):
     """Filters of the product list."""
 
-    price_min = django_filters.NumberFilter("price", lookup_expr="gte")
-    price_max = django_filters.NumberFilter("price", lookup_expr="lte")
-    tags = TagsFilter("tags", lookup_expr="contains")
-    attributes = JSONObjectFilter("attributes", lookup_expr="contains")
-    changed_since = django_filters.IsoDateTimeFilter("updated_at", lookup_expr="gte")
+    q = django_filters.CharFilter(
+        method="search", label="Words: each a brand, the beginning of a SKU, or (3 characters) a part of a name or SKU."
+    )
+    price_min = django_filters.NumberFilter(method="priced")
+    price_max = django_filters.NumberFilter(method="priced")
+    tags = TagsFilter(method="with_tags")
+    attributes = JSONObjectFilter(method="with_attributes")
+    changed_since = django_filters.IsoDateTimeFilter(method="changed")
 
     class Meta:
         model = Product
         fields = ("brand_code", "sku", "on_sale", "is_deleted")
+
+    def search(self, products: ProductQuerySet, name: str, value: str) -> QuerySet:
+        """Products that every word fits."""
+        return products.search(value)
+
+    def priced(self, products: ProductQuerySet, name: str, value: Decimal) -> QuerySet:
+        """Both bounds at once, since together they are one range of the index."""
+        least, most = self.form.cleaned_data["priceMin"], self.form.cleaned_data["priceMax"]
+        is_done = name == "price_max" and least is not None  # with the lower bound
+        return products if is_done else products.priced(least=least, most=most)
+
+    def with_tags(self, products: ProductQuerySet, name: str, value: list[str]) -> QuerySet:
+        """Products that carry every one of the tags."""
+        return products.with_tags(value)
+
+    def with_attributes(self, products: ProductQuerySet, name: str, value: dict[str, Any]) -> QuerySet:
+        """Products that have all of these attributes."""
+        return products.with_attributes(value)
+
+    def changed(self, products: ProductQuerySet, name: str, value: datetime) -> QuerySet:
+        """Products written at that moment or later."""
+        return products.changed_since(value)
 
 
 class ProductChangeFilter(FilterSet):
@@ -103,4 +132,4 @@ class RejectedRowFilter(FilterSet):
 
     class Meta:
         model = RejectedRow
-        fields = ("reason", "brand", "sku")
+        fields = ("reason", "field", "brand", "sku")

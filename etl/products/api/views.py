@@ -8,9 +8,10 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from access.api.downloads import DownloadMixin
 from api.conditional import ConditionalRetrieve
 from api.idempotency import idempotent
-from api.views import OpsView, OpsViewSet
+from api.views import OpsView
 from etl.products import services
 from etl.products.api import filters
 from etl.products.api import serializers as shapes
@@ -44,17 +45,22 @@ class ProductRunViewSet(RunViewSet):
         return self.accepted(run)
 
 
-class ProductViewSet(ConditionalRetrieve, mixins.ListModelMixin, OpsViewSet):
+class ProductViewSet(ConditionalRetrieve, mixins.ListModelMixin, DownloadMixin):
     """Products as the source last told them."""
 
     queryset = Product.objects.order_by("id")
     serializer_class = shapes.ProductSerializer
     filterset_class = filters.ProductFilter
     plural = "products"
-    permissions = {"list": "etl.view_product", "retrieve": "etl.view_product"}
+    download_fields = shapes.ProductSerializer.Meta.fields
+    permissions = {
+        "list": "etl.view_product",
+        "retrieve": "etl.view_product",
+        "download": "etl.export_product",
+    }
 
 
-class ProductChangeViewSet(mixins.ListModelMixin, OpsViewSet):
+class ProductChangeViewSet(mixins.ListModelMixin, DownloadMixin):
     """The change log: newest first by page, or with `?cursor=` the change feed, oldest first."""
 
     queryset = ProductChange.objects.order_by("-id")
@@ -62,17 +68,20 @@ class ProductChangeViewSet(mixins.ListModelMixin, OpsViewSet):
     filterset_class = filters.ProductChangeFilter
     pagination_class = FeedPagination
     plural = "changes"
-    permissions = {"list": "etl.view_productchange"}
+    download_fields = shapes.ProductChangeSerializer.Meta.fields
+    permissions = {"list": "etl.view_productchange", "download": "etl.export_productchange"}
 
 
-class RejectedRowViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, OpsViewSet):
+class RejectedRowViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, DownloadMixin):
     """Source rows that could not be taken over."""
 
     queryset = RejectedRow.objects.order_by("-id")
     serializer_class = shapes.RejectedRowSerializer
     filterset_class = filters.RejectedRowFilter
     plural = "rejectedRows"
+    download_fields = tuple(name for name in shapes.RejectedRowSerializer.Meta.fields if name != "reason_text")
     permissions = {
+        "download": "etl.export_rejectedrow",
         "list": "etl.view_rejectedrow",
         "retrieve": "etl.view_rejectedrow",
         "retry": "etl.retry_rejectedrow",
