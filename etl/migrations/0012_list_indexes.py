@@ -49,10 +49,6 @@ class Migration(migrations.Migration):
         ),
         AddIndexConcurrently(
             model_name='product',
-            index=django.contrib.postgres.indexes.GinIndex(django.contrib.postgres.indexes.OpClass(django.db.models.functions.text.Upper('sku'), name='gin_trgm_ops'), name='product_sku_parts'),
-        ),
-        AddIndexConcurrently(
-            model_name='product',
             index=django.contrib.postgres.indexes.GinIndex(fields=['tags'], name='product_by_tag', opclasses=['jsonb_path_ops']),
         ),
         AddIndexConcurrently(

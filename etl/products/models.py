@@ -95,7 +95,6 @@ class Product(models.Model):
             models.Index(fields=["price"], name="product_by_price"),
             models.Index(fields=["updated_at"], name="product_by_change"),
             GinIndex(OpClass(Upper("name"), name="gin_trgm_ops"), name="product_name_parts"),
-            GinIndex(OpClass(Upper("sku"), name="gin_trgm_ops"), name="product_sku_parts"),
             GinIndex(fields=["tags"], opclasses=["jsonb_path_ops"], name="product_by_tag"),
             GinIndex(fields=["attributes"], opclasses=["jsonb_path_ops"], name="product_by_attribute"),
         ]

@@ -34,11 +34,11 @@ class ProductQuerySet(models.QuerySet):
         return self.filter(is_deleted=False)
 
     def search(self, text: str) -> ProductQuerySet:
-        """Every word is a brand, begins a SKU, or, from SHORTEST_PART characters on, is part of a name or SKU."""
+        """Every word is a brand, begins a SKU, or, from SHORTEST_PART characters on, is part of a name."""
         found = self
         for word in text.split():
             begins = [Q(brand_code=word), Q(sku__startswith=word)]
-            contains = [Q(name__icontains=word), Q(sku__icontains=word)] if len(word) >= SHORTEST_PART else []
+            contains = [Q(name__icontains=word)] if len(word) >= SHORTEST_PART else []
             found = narrowed(found, *begins, *contains)
         return found
 

@@ -27,7 +27,7 @@ class ProductAdmin(ReadOnlyAdmin):
     list_display = ("sku", "brand_code", "name", "price", "sale", "listed", "src_updated_at", "updated_at")
     list_filter = ("on_sale", "is_deleted")
     search_fields = ("sku",)  # shows the box; get_search_results asks the queryset
-    search_help_text = gettext_lazy("A brand, the beginning of a SKU, or from 3 characters on a part of a name or SKU.")
+    search_help_text = gettext_lazy("A brand, the beginning of a SKU, or from 3 characters on a part of a name.")
     download_fields = (
         "id", "brand_code", "sku", "name", "price", "on_sale", "colors", "tags", "attributes", "description",
         "image_url", "is_deleted", "src_updated_at", "src_id", "data_version", "created_at", "updated_at",

@@ -69,7 +69,7 @@ class ProductFilter(FilterSet):
     """Filters of the product list."""
 
     q = django_filters.CharFilter(
-        method="search", label="Words: each a brand, the beginning of a SKU, or (3 characters) a part of a name or SKU."
+        method="search", label="Words: each a brand, the beginning of a SKU, or (3 characters) a part of a name."
     )
     price_min = django_filters.NumberFilter(method="priced")
     price_max = django_filters.NumberFilter(method="priced")
