@@ -142,8 +142,11 @@ def test_a_date_no_calendar_has_counts_as_missing(mariadb, read_from, synced, ze
     insert(mariadb, [(1, good("good"), NOON), (2, good("zero"), NOON)])
     mariadb.execute("UPDATE products_staging SET src_updated_at = %s WHERE id = 2", [zero])
     read_from(mariadb)
-    assert counts(synced()) == {"read": 2, "created": 1, "rejected": 1}
+    run = synced()
+    assert counts(run) == {"read": 2, "created": 1, "rejected": 1}
     assert open_rejects() == {"zero": "missing-timestamp"}
+    # not among the pages: a cursor on such a row would lead nowhere
+    assert list(run.batch_log.values_list("phase", "read")) == [("untimed", 1), ("pages", 1)]
     insert(mariadb, [(3, good("zero", name="mended"), NOON)])
     mariadb.execute("DELETE FROM products_staging WHERE id = 2")
     assert synced().created == 1
