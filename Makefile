@@ -39,7 +39,7 @@ run: setup
 	@exec $(PY) -m config.supervisor
 
 test: setup
-	FAULTS=short $(PYTEST) -m "not browser"
+	FAULTS=short $(PYTEST) -m "not browser and not long"
 
 test-all: setup
 	FAULTS=ci $(PYTEST)

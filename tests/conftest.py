@@ -10,6 +10,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from rest_framework.test import APIClient
 
+import cleaning
 from access.services import create_token
 from api import shared_cache
 
@@ -17,6 +18,13 @@ EXAMPLES = {"short": 20, "ci": 100, "full": 500}
 for _length, _examples in EXAMPLES.items():
     hypothesis.settings.register_profile(_length, max_examples=_examples, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("FAULTS", "short"))
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
+    """The database of the session, emptied in our own way after tests that commit."""
+    with django_db_blocker.unblock():
+        cleaning.install()
 
 
 @pytest.fixture(autouse=True)

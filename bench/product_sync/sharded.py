@@ -10,6 +10,9 @@ from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
+
+from django.db import connection
 
 from bench.measure import LeftOut, Meter, Sample
 from bench.product_sync.checks import check
@@ -56,7 +59,7 @@ def worker() -> Iterator[list[int]]:
         parent = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "config.celery", "worker", "-Q", ProductSyncRun.QUEUE,
              "-c", str(SHARDS), "-n", name, "-l", "ERROR", "--without-mingle", "--without-gossip"],
-            cwd=ROOT, stdout=log, stderr=log,
+            cwd=ROOT, stdout=log, stderr=log, env=os.environ | {"DATABASE_URL": database_url()},
         )  # fmt: skip
         try:
             deadline = time.monotonic() + START_SECONDS
@@ -68,6 +71,14 @@ def worker() -> Iterator[list[int]]:
         finally:
             parent.terminate()
             parent.wait()
+
+
+def database_url() -> str:
+    """The database of this process's connection, which need not be the one it was started with."""
+    place = connection.settings_dict
+    address = quote(place["HOST"], safe="") + (f":{place['PORT']}" if place["PORT"] else "")
+    user = quote(place["USER"]) + (f":{quote(place['PASSWORD'])}" if place["PASSWORD"] else "")
+    return f"postgresql://{user}@{address}/{place['NAME']}"
 
 
 def _children(pid: int) -> list[int]:

@@ -69,7 +69,11 @@ def test_runs_are_counted_by_kind_and_status_with_their_durations(scraped):
     run("pending", created_at=seconds_from_now(-120))
     run("running", lease_token=1, lease_until=seconds_from_now(-5))
     figures, kind = scraped(), ("kind", "etl.productsyncrun")
-    by_status = {dict(labels)["status"]: value for (name, labels), value in figures.items() if name == "pressroom_runs"}
+    by_status = {
+        dict(labels)["status"]: value
+        for (name, labels), value in figures.items()
+        if name == "pressroom_runs" and dict(labels)["kind"] == "etl.productsyncrun"
+    }
     assert by_status == {"pending": 1, "running": 1, "completed": 3, "failed": 0, "cancelled": 0}
     assert figures["pressroom_run_seconds", (kind, ("quantile", "0.5"))] == pytest.approx(20, abs=1)
     assert figures["pressroom_run_oldest_queued_seconds", (kind,)] == pytest.approx(120, abs=10)
@@ -138,7 +142,7 @@ def test_a_scrape_counts_no_big_table(client_of, viewer):
         text = client.get("/metrics").content.decode()
     shares = {
         line.split('status="')[1].split('"')[0]: float(line.split()[-1])
-        for line in text.splitlines() if line.startswith("pressroom_runs{")
+        for line in text.splitlines() if line.startswith('pressroom_runs{kind="etl.productsyncrun"')
     }  # fmt: skip
     assert shares["cancelled"] == pytest.approx(10_000, rel=0.05)
     assert shares["completed"] == pytest.approx(30_000, rel=0.05)

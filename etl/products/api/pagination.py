@@ -17,6 +17,7 @@ class FeedPagination(EnvelopePagination):
     """With `?cursor=` the change feed: oldest first, `total` and `page` null, `nextCursor` never null."""
 
     parameters = ("page", "pageSize", "cursor")
+    may_be_empty = ("cursor",)  # where the feed begins
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.feed_page: feed.Page | None = None

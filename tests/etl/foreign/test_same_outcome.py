@@ -26,8 +26,8 @@ class Ours:
 def forget():
     with connection.cursor() as cursor:
         cursor.execute(
-            "TRUNCATE products, products_staging, product_change_log, etl_watermark, etl_rejectedrow,"
-            " etl_productsyncrun, etl_productsyncbatch"
+            "TRUNCATE etl_productsyncshard, products, products_staging, product_change_log, etl_watermark,"
+            " etl_rejectedrow, etl_productsyncrun, etl_productsyncbatch"
         )
 
 

@@ -359,7 +359,7 @@ def spelled(sku):
 )
 def test_after_a_full_run_the_listed_products_are_exactly_those_the_source_has(feeds, batch_size):
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE products, products_staging, product_change_log, etl_watermark,"
+        cursor.execute("TRUNCATE etl_productsyncshard, products, products_staging, product_change_log, etl_watermark,"
                        " etl_productsyncrun, etl_productsyncbatch, etl_rejectedrow")  # fmt: skip
     listed = set()
     for rows, going in feeds:

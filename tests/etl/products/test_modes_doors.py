@@ -118,8 +118,8 @@ def test_a_button_asks_first_and_only_operators_have_it(button, five, viewer, op
 @pytest.mark.parametrize(
     ("button", "answers", "options"),
     [
-        ("full_compare", {"max_delete_percent": "25"}, {"mode": Mode.FULL, "max_delete_percent": 25}),
-        ("full_compare", {"max_delete_percent": "0", "dry_run": "on"}, {"mode": Mode.FULL, "dry_run": True}),
+        ("full_compare", {"max_delete_percent": "25", "shards": "2"}, {"mode": Mode.FULL, "max_delete_percent": 25}),
+        ("full_compare", {"max_delete_percent": "0", "shards": "1", "dry_run": "on"}, {"dry_run": True}),
         ("replay", {"keys": "BRAND/1\n\n BRAND/x,y \n"}, {"keys": [["BRAND", "1"], ["BRAND", "x,y"]]}),
         ("replay", {"since_0": "2026-03-01", "since_1": "20:00:00"}, {"mode": Mode.REPLAY, "since": NOON}),
         ("rehash", {}, {"mode": Mode.REHASH, "dry_run": False}),

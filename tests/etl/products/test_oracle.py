@@ -42,7 +42,7 @@ def expected_names():
 @given(feeds=st.lists(st.lists(ROW, max_size=6), min_size=1, max_size=3), batch_size=st.integers(1, 4))
 def test_products_follow_the_source_and_the_log_tells_every_change_once(feeds, batch_size):
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE products, products_staging, product_change_log, etl_watermark,"
+        cursor.execute("TRUNCATE etl_productsyncshard, products, products_staging, product_change_log, etl_watermark,"
                        " etl_productsyncrun, etl_productsyncbatch, etl_rejectedrow")  # fmt: skip
     for rows in feeds:
         for sku, minute, name, price in rows:
