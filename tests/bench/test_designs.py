@@ -38,7 +38,7 @@ def emptied():
         cursor.execute("TRUNCATE products, product_change_log, etl_watermark, etl_productsyncrun CASCADE")
 
 
-@pytest.mark.parametrize("design", ["sql", "ours-sharded", "naive"])
+@pytest.mark.parametrize("design", ["sql", pytest.param("ours-sharded", marks=pytest.mark.long), "naive"])
 def test_every_design_leaves_the_products_that_ours_leaves(design):
     expected, expected_log, expected_watermark = loaded("ours")
     emptied()

@@ -55,6 +55,7 @@ def test_a_wish_it_cannot_fulfil_is_named(arguments, complaint):
 
 
 @needs_proc
+@pytest.mark.long
 def test_product_sync_reports_every_design_and_pass_from_servers_of_its_own():
     designs, kinds = ("copy", "copy-text", "sql", "ours", "naive"), ("initial", "unchanged", "changed10")
     # the other two need an installation and a worker each: tests of their own
@@ -74,6 +75,7 @@ def test_product_sync_reports_every_design_and_pass_from_servers_of_its_own():
 
 
 @needs_proc
+@pytest.mark.long
 def test_a_pass_without_changes_writes_next_to_nothing_beyond_run_and_watermark():
     done = bench("product_sync_quiet", "--rows", "6000", "--rounds", "1", "--json", **NOWHERE)
     assert done.returncode == 0, done.stderr
@@ -86,6 +88,7 @@ def test_a_pass_without_changes_writes_next_to_nothing_beyond_run_and_watermark(
 
 
 @needs_proc
+@pytest.mark.long
 def test_growth_compares_the_largest_size_with_the_smallest():
     done = bench("product_sync", "--growth", "200,400", "--rounds", "1", "--json", **NOWHERE)
     assert done.returncode == 0, done.stderr
@@ -104,6 +107,7 @@ def test_a_ratio_is_of_the_medians_of_the_same_pass():
     assert alone.ratios == {}
 
 
+@pytest.mark.long
 def test_a_tool_that_cannot_be_installed_is_left_out_with_the_reason(monkeypatch, tmp_path):
     monkeypatch.setattr(dlt, "ROOT", tmp_path)
     monkeypatch.setattr(dlt, "REQUIREMENTS", ("a-package-nobody-has @ file:///nowhere.whl",))
