@@ -7,7 +7,7 @@ STAMP := .venv/installed
 
 # How hard the fault and property tests try: short (make test), ci (make test-all), full (make soak)
 WORKERS ?= 2
-PYTEST := $(PY) -m pytest -n $(WORKERS)
+PYTEST := $(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 # What `check --deploy` looks at; nothing connects to these
 PRODUCTION := DEBUG=0 ALLOWED_HOSTS=example.org SECRET_KEY=for-the-deploy-check-only-0123456789-abcdefghijklmnopqrstuvwxyz \

@@ -198,6 +198,7 @@ def test_force_prunes_younger_rows_too(old_and_new):
     assert json.loads(done.stdout)["rows"] == {"changes": 2}
 
 
+@pytest.mark.long
 def test_on_a_terminal_it_asks_first(old_and_new):
     import os
     import pty
@@ -225,6 +226,7 @@ def start_at(terminal, root, environment):
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_prune_that_is_killed_has_done_whole_batches_and_the_next_goes_on(transactional_db):
     ProductChange.objects.bulk_create(
         [

@@ -55,6 +55,7 @@ def fill(alias, state):
     run.objects.using(alias).create(source="products_staging")
 
 
+@pytest.mark.long
 def test_a_database_upgraded_step_by_step_back_and_forth_is_like_a_new_one():
     with empty_database() as fresh, empty_database() as upgraded:
         migrate(fresh)

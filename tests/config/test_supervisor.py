@@ -153,6 +153,7 @@ def test_a_busy_port_is_named_before_anything_starts(run, folder):
     assert "started" not in supervisor.said()
 
 
+@pytest.mark.long
 def test_a_second_run_of_the_same_clone_is_refused(run, folder):
     first = run(sleeper(folder))
     wait_until(lambda: sleepers(folder), 60)
@@ -162,6 +163,7 @@ def test_a_second_run_of_the_same_clone_is_refused(run, folder):
     assert first.poll() is None
 
 
+@pytest.mark.long
 def test_a_signal_while_it_prepares_leaves_nothing(run, folder):
     supervisor = run(sleeper(folder), private=True)
     wait_until((folder / "var/run.lock").exists, 60)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from django.conf import settings
 
 from config.testpair import _with_database
@@ -32,6 +33,7 @@ def test_the_suite_never_works_below_var():
     assert os.environ["REDIS_URL"].rpartition("/")[2] != "0" or "PYTEST_XDIST_WORKER" not in os.environ
 
 
+@pytest.mark.long
 def test_the_servers_of_the_developers_shell_are_ignored(folder):
     done = probe(folder, DATABASE_URL="postgresql://precious/data", REDIS_URL="redis://precious")
     assert done.returncode == 0, done.stdout
@@ -39,6 +41,7 @@ def test_the_servers_of_the_developers_shell_are_ignored(folder):
     assert "pressroom-test-" in done.stdout
 
 
+@pytest.mark.long
 def test_servers_named_for_tests_are_used(folder):
     named = {"TEST_DATABASE_URL": "postgresql://ci@db/x", "TEST_REDIS_URL": "redis://ci"}
     done = probe(folder, **named)

@@ -20,6 +20,7 @@ def lines_of(process):
     return lambda text: any(text in line for line in iter(process.stderr.readline, ""))
 
 
+@pytest.mark.long
 def test_two_deploys_at_once_migrate_one_after_the_other(url):
     both = [start_manage("migrate", DATABASE_URL=url) for _ in range(2)]
     outs = [process.communicate(timeout=120) for process in both]
@@ -27,6 +28,7 @@ def test_two_deploys_at_once_migrate_one_after_the_other(url):
     assert sorted("No migrations to apply" in out for out, _err in outs) == [False, True]
 
 
+@pytest.mark.long
 def test_a_busy_table_is_waited_for_in_short_steps_that_let_readers_through(url):
     assert manage("migrate", "-v0", DATABASE_URL=url).returncode == 0
     with psycopg.connect(url) as reader, psycopg.connect(url, autocommit=True) as newcomer:
@@ -48,6 +50,7 @@ def test_a_busy_table_is_waited_for_in_short_steps_that_let_readers_through(url)
         assert newcomer.execute("SELECT to_regclass('etl_feedconsumer')").fetchone() == (None,)
 
 
+@pytest.mark.long
 def test_an_index_that_was_left_half_built_is_named_with_its_cure(url):
     assert manage("migrate", "-v0", DATABASE_URL=url).returncode == 0
     with psycopg.connect(url, autocommit=True) as sql:

@@ -90,6 +90,7 @@ def test_a_second_start_is_refused_with_its_own_exit_code():
     assert "already running" in one_line(done.stderr)
 
 
+@pytest.mark.long
 def test_of_two_starts_in_the_same_instant_one_is_refused():
     stage(2_000)
     both = [start_manage("etl_products", "--json", "--limit", "5") for _ in range(2)]
@@ -108,6 +109,7 @@ def test_a_run_that_fails_exits_with_one():
     assert "More rows were rejected than allowed" in one_line(done.stderr)
 
 
+@pytest.mark.long
 def test_the_watermark_is_shown_and_rewound():
     assert "No source has been read yet" in manage("etl_watermark", "show").stdout
     stage()

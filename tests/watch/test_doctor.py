@@ -98,6 +98,7 @@ def installation():
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_a_sound_installation_and_then_a_broken_one(installation):
     # one story, because starting all this takes longer than any part of it
     wait_until(lambda: installation.doctor()[0] == 0, 90)
@@ -163,6 +164,7 @@ def test_a_sound_installation_and_then_a_broken_one(installation):
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_servers_that_are_down_cost_a_line_each_and_no_traceback(installation):
     dead = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
     rest = {"DEBUG": "0", "SECRET_KEY": "x" * 60, "ALLOWED_HOSTS": "ops.example.org"}

@@ -148,6 +148,7 @@ def test_whoever_starts_it_again_does_not_wait_for_the_pause(filled, wire, read_
     assert (again.pk, again.status, again.read) == (run.pk, "completed", ROWS)
 
 
+@pytest.mark.long
 def test_a_command_that_loses_it_says_that_the_run_waits(filled, wire):
     insert(filled, [(100 + n, good(f"more {n}"), NOON) for n in range(120)])
     running = start_manage("etl_products", "--limit", "1", STAGING_DATABASE_URL=filled.url(wire.port))

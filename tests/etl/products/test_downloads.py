@@ -182,6 +182,7 @@ with override_settings(SECURE_SSL_REDIRECT=False):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.timeout(1200)
+@pytest.mark.long
 def test_a_long_csv_is_complete_safe_and_takes_little_memory(operator):
     products(ROWS, name="'=1+' || g")
     done = python(DOWNLOADER, DEBUG="0", ALLOWED_HOSTS="localhost", timeout=1100)

@@ -84,6 +84,7 @@ def test_a_list_costs_the_same_queries_at_3_rows_and_at_300(path, transactional_
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.long
 def test_no_filter_or_search_reads_a_table_from_the_first_row_on(transactional_db, administrator, client, monkeypatch):
     monkeypatch.setattr(bounded, "COUNT_MAY_COST", 200)  # else tables of this size are counted, which is cheap
     lists.fill(ROWS)
