@@ -201,6 +201,7 @@ def test_a_poller_sees_every_change_once_and_in_order_while_eight_writers_commit
     assert wrongs["xmin cursor"][2] > 0, "the negative control did not fail"
 
 
+@pytest.mark.long
 def test_a_consumer_killed_again_and_again_counts_every_change_once(truth_table, tmp_path):
     """--consumer counts in the transaction that moves its place; --cursor-file repeats a page at most."""
     place = tmp_path / "cursor"
@@ -275,6 +276,7 @@ WRITE = """
 """
 
 
+@pytest.mark.long
 def test_a_transaction_number_that_a_crash_gives_out_again_hides_no_change(own_server):
     url = f"postgresql://postgres@{quote(str(own_server.sockets), safe='')}/pressroom"
     extra = {"DATABASE_URL": url}

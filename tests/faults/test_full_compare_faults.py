@@ -73,6 +73,7 @@ def test_killing_the_worker_while_it_deletes_loses_nothing_and_logs_each_delete_
     assert sum(run.batch_log.values_list("deleted", flat=True)) == len(gone)
 
 
+@pytest.mark.long
 def test_killing_the_worker_while_it_rehashes_leaves_every_version_right(stored):
     right = dict(Product.objects.values_list("pk", "data_version"))
     with connection.cursor() as cursor:

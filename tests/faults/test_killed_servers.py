@@ -31,6 +31,7 @@ def test_postgresql_stopped_at_once_and_restarted_loses_nothing_and_doubles_noth
     assert_all_hold()
 
 
+@pytest.mark.long
 def test_a_killed_broker_loses_no_run(own_servers):
     expected = undisturbed_outcome()
     recoveries = Recoveries("kill -9 of the broker, pool's process with it")
@@ -50,6 +51,7 @@ def test_a_killed_broker_loses_no_run(own_servers):
     assert_all_hold()
 
 
+@pytest.mark.long
 def test_a_run_asked_for_while_the_broker_is_down_is_accepted_and_done_later(own_servers):
     expected = undisturbed_outcome()
     recoveries = Recoveries("broker back")

@@ -43,6 +43,7 @@ def test_killing_the_worker_again_and_again_changes_nothing_in_the_end(undisturb
     assert_done_as_if_undisturbed(ended, undisturbed)
 
 
+@pytest.mark.long
 def test_killing_the_process_of_the_pool_again_and_again_changes_nothing_in_the_end(undisturbed, reaper):
     run = requested()
     recoveries = Recoveries("kill -9 of the pool's process")
@@ -77,6 +78,7 @@ def test_workers_frozen_beyond_their_lease_write_nothing_when_they_wake(undistur
 
 
 @pytest.mark.parametrize("place", ["claim.before", "claim.after", "batch.before", "commit.before", "commit.after"])
+@pytest.mark.long
 def test_a_kill_at_a_marked_place_changes_nothing_in_the_end(undisturbed, reaper, place):
     run = requested()
     with Victim("etl", FAILPOINT=f"{place}:1", **FAST) as worker:
@@ -98,6 +100,7 @@ def struck(worker):
 
 
 @pytest.mark.parametrize("place", ["publish.before", "publish.after"])
+@pytest.mark.long
 def test_a_client_killed_around_its_message_leaves_a_run_that_is_done(undisturbed, reaper, place):
     assert requested_elsewhere(FAILPOINT=f"{place}:1") is None
     run = ProductSyncRun.objects.get()
@@ -136,6 +139,7 @@ def test_every_message_three_times_and_in_disorder_is_worked_on_once(undisturbed
     assert_done_as_if_undisturbed(ended, undisturbed)
 
 
+@pytest.mark.long
 def test_a_flushed_broker_loses_no_run(undisturbed, reaper):
     run = requested()
     flush_broker()
@@ -148,6 +152,7 @@ def test_a_flushed_broker_loses_no_run(undisturbed, reaper):
 
 
 @pytest.mark.parametrize("shift", [3600, -3600])
+@pytest.mark.long
 def test_a_worker_whose_clock_is_an_hour_wrong_neither_loses_nor_steals(undisturbed, reaper, shift):
     run = requested()
     with Victim("etl", CLOCK_SHIFT=str(shift), **WRONG_CLOCK, **FAST) as wrong:
