@@ -1,13 +1,14 @@
 """The small cast of all tests, and how they come in: viewer, operator, administrator, stranger."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
 import hypothesis
 import pytest
 from django.contrib.auth.models import Group, User
+from django.utils import translation
 from rest_framework.test import APIClient
 
 import cleaning
@@ -25,6 +26,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """The database of the session, emptied in our own way after tests that commit."""
     with django_db_blocker.unblock():
         cleaning.install()
+
+
+@pytest.fixture(autouse=True)
+def _own_language() -> Iterator[None]:
+    """A request in Chinese leaves its language in the thread."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
