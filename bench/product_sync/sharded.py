@@ -7,14 +7,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 from django.db import connection
 
-from bench.measure import LeftOut, Meter, Sample
+from bench.measure import Meter, Sample
 from bench.product_sync.checks import check
 from bench.scenarios import ProductSource
 from config.celery import app
@@ -32,23 +30,14 @@ def sync(design: str, kind: str, source: ProductSource) -> Sample:
     The worker is up before the clock starts. CPU and memory are those of its processes and of this one,
     which only waits.
     """
-    options = sharded_options()
     with worker() as processes, Meter(others=lambda: processes) as meter:
-        run = services.request_sync(options, actor="bench")
+        run = services.request_sync(services.SyncOptions(shards=SHARDS), actor="bench")
         while ProductSyncRun.objects.open().filter(pk=run.pk).exists():
             time.sleep(0.02)
     run.refresh_from_db()
     assert run.status == ProductSyncRun.STATUSES.completed, f"{run.status}: {run.error} {run.error_text}"
     check(design, kind, source, created=run.created, updated=run.updated)
     return meter.sample(design, kind, source.rows)
-
-
-def sharded_options() -> services.SyncOptions:
-    """The options of such a run. Raises LeftOut as long as product sync knows no shards."""
-    if "shards" not in {each.name for each in fields(services.SyncOptions)}:
-        raise LeftOut("product sync has no shards here")
-    options: dict[str, Any] = {"shards": SHARDS}
-    return services.SyncOptions(**options)
 
 
 @contextmanager
