@@ -3,22 +3,62 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import F
 
+from etl.products.choices import SyncError
 from etl.products.decisions import Decision, settle
 from etl.products.merge import refuse_unstorable, write
-from etl.products.models import ProductSyncBatch, ProductSyncRun
+from etl.products.models import ProductSyncBatch, ProductSyncRun, Watermark
 from etl.products.pages import Page, Reading
+from etl.products.positions import Position
 from etl.products.readings import NamedRows
 from etl.products.shards import ProductSyncShard
-from etl.products.source import Source
+from etl.products.source import Source, SourceUnusable
 from runs import failpoints
+from runs.errors import Outage, RunFailed
 from runs.lease import Lease
 
 UNSHARDED = 0
+
+
+@contextmanager
+def failing_on_unusable_source() -> Iterator[None]:
+    """A source that cannot be read fails what is done here; one that is only away is left to the lease."""
+    try:
+        yield
+    except Outage:
+        raise
+    except SourceUnusable as error:
+        raise RunFailed(SyncError.SOURCE_UNUSABLE, str(error)) from error
+
+
+def refuse_too_many_rejects(run: ProductSyncRun, rejected: int) -> None:
+    """Raise RunFailed when more rows were rejected than the run allows."""
+    if run.max_rejects is not None and rejected > run.max_rejects:
+        raise RunFailed(SyncError.TOO_MANY_REJECTS, f"{rejected} > {run.max_rejects}")
+
+
+def watermark_moved(run: ProductSyncRun, to: Position | None) -> dict[str, Any]:
+    """What moves on a run that has read as far as `to`, by field; nothing while that lies before its watermark."""
+    if to is None or (run.watermark is not None and to <= run.watermark):
+        return {}
+    return {"watermark_after_at": to.at, "watermark_after_id": to.id}
+
+
+def move_watermark(run: ProductSyncRun, to: Position | None) -> None:
+    """Move the source's watermark along, by compare-and-set in the caller's transaction.
+
+    Raises RunFailed when someone else has moved it since.
+    """
+    if to is None or not watermark_moved(run, to):
+        return
+    if not Watermark.objects.move(run.source, expected=run.watermark, to=to):
+        raise RunFailed(SyncError.WATERMARK_MOVED)
 
 
 class PageWork:

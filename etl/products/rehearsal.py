@@ -7,7 +7,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from etl.products.choices import ChangeType, Mode, SyncError
+from etl.products.batches import refuse_too_many_rejects, watermark_moved
+from etl.products.choices import ChangeType, Mode
 from etl.products.decisions import Accepted, Counts, Key, settle
 from etl.products.disappeared import Look, deletions, refuse_too_many
 from etl.products.merge import BUSINESS_FIELDS
@@ -17,7 +18,6 @@ from etl.products.positions import BEFORE_EVERY_ID
 from etl.products.readings import NamedRows, reading_of
 from etl.products.rehash import rehashed
 from etl.products.source import Source, Stored
-from runs.errors import RunFailed
 
 DIFFERENCES_SHOWN = 20  # and as many deletes
 
@@ -102,11 +102,10 @@ class Rehearsal:
         for accepted in decision.writes:
             self._newly_listed += accepted.stored is None or accepted.stored.is_deleted
             self._overlay[accepted.key] = _as_if_stored(accepted)
-        if page.watermark and (run.watermark is None or page.watermark > run.watermark):
-            run.watermark_after_at, run.watermark_after_id = page.watermark
+        for name, value in watermark_moved(run, page.watermark).items():
+            setattr(run, name, value)
         self._count(decision.counts.as_dict())
-        if run.max_rejects is not None and run.rejected > run.max_rejects:
-            raise RunFailed(SyncError.TOO_MANY_REJECTS, f"{run.rejected} > {run.max_rejects}")
+        refuse_too_many_rejects(run, run.rejected)
 
     def _count(self, counts: dict[str, int]) -> None:
         run = self.run

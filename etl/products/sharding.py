@@ -16,15 +16,22 @@ from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
-from etl.products.batches import UNSHARDED, PageWork
+from etl.products.batches import (
+    UNSHARDED,
+    PageWork,
+    failing_on_unusable_source,
+    move_watermark,
+    refuse_too_many_rejects,
+    watermark_moved,
+)
 from etl.products.choices import Phase, SyncError
 from etl.products.merge import ConcurrentWrite
-from etl.products.models import ProductSyncRun, Watermark
+from etl.products.models import ProductSyncRun
 from etl.products.readings import shard_reading_of
 from etl.products.shards import COUNTS, ProductSyncShard, open_shards
-from etl.products.source import Source, SourceUnusable
+from etl.products.source import Source
 from etl.products.staging import configured_source
-from runs.errors import LeaseLost, Outage, RunFailed
+from runs.errors import LeaseLost, RunFailed
 from runs.lease import Lease
 from runs.services import ring
 from runs.transactions import retried
@@ -64,15 +71,10 @@ def run_product_sync_shard(pk: int, *, hand_over_after: float | None = None) -> 
 
 def pages_of(lease: Lease, source: Source) -> Generator[None, None, None]:
     """Read the shard held by this lease to its end, yielding after every page."""
-    with lease:
+    with lease, failing_on_unusable_source():
         work = ShardSync(lease, source)
-        try:
-            while retried(work.next_page, also=(ConcurrentWrite,)):
-                yield
-        except Outage:  # the lease puts the shard back for a while
-            raise
-        except SourceUnusable as error:
-            raise RunFailed(SyncError.SOURCE_UNUSABLE, str(error)) from error
+        while retried(work.next_page, also=(ConcurrentWrite,)):
+            yield
 
 
 class InShards:
@@ -104,7 +106,7 @@ class InShards:
 
     def _open(self) -> None:
         with transaction.atomic():
-            self.lease.advance(phase=Phase.PAGES)
+            self._beat()
             run = ProductSyncRun.objects.get(pk=self.lease.pk)
             for shard in open_shards(run):
                 if shard.status == ProductSyncShard.STATUSES.queued:
@@ -112,6 +114,12 @@ class InShards:
         own = run.batch_log.filter(shard=UNSHARDED)
         self._before = own.aggregate(**{name: Coalesce(Sum(name), 0) for name in COUNTS})
         self._before["batches"] = own.count()
+        self._gathered = {name: getattr(run, name) for name in self._before}
+
+    def _beat(self) -> None:
+        """Hold on to the run without progress, so that one that dies here every time comes to its attempt cap."""
+        if not ProductSyncRun.objects.heartbeat(self.lease.pk, self.lease.token):
+            raise LeaseLost
 
     @property
     def _shards(self) -> Any:
@@ -138,30 +146,24 @@ class InShards:
     def _gather(self) -> None:
         """Add up what the shards have counted, for the eyes of those who watch the run."""
         values = self._totals()
-        if values == self._gathered:  # no progress: a run that dies here every time comes to its attempt cap
-            if not ProductSyncRun.objects.heartbeat(self.lease.pk, self.lease.token):
-                raise LeaseLost
+        if values == self._gathered:
+            self._beat()
             return
         run = ProductSyncRun.objects.get(pk=self.lease.pk)
-        with transaction.atomic():
-            self._advance(values, progress=min(99, values["read"] * 100 // max(1, run.rows_expected or 0)))
-        if run.max_rejects is not None and values["rejected"] > run.max_rejects:
-            raise RunFailed(SyncError.TOO_MANY_REJECTS, f"{values['rejected']} > {run.max_rejects}")
+        self._advance(values, phase=Phase.PAGES, progress=run.progress_after(values["read"] - run.read))
+        refuse_too_many_rejects(run, values["rejected"])
 
     def _conclude(self) -> None:
         """Take over the final counts and move the watermark, which no shard could."""
         run = ProductSyncRun.objects.get(pk=self.lease.pk)
-        furthest = self._shards.furthest()
-        with transaction.atomic():
-            moved = {}
-            if furthest is not None and (run.watermark is None or furthest > run.watermark):
-                moved = {"watermark_after_at": furthest.at, "watermark_after_id": furthest.id}
+        values, furthest = self._totals(), self._shards.furthest()
+        moved = watermark_moved(run, furthest)
+        if moved or values != self._gathered:
             place = {"cursor_at": furthest.at, "cursor_id": furthest.id} if furthest else {}
-            self._advance(self._totals(), **place, **moved)
-            if moved and not Watermark.objects.move(run.source, expected=run.watermark, to=furthest):
-                raise RunFailed(SyncError.WATERMARK_MOVED)
-        if run.max_rejects is not None and self._gathered["rejected"] > run.max_rejects:
-            raise RunFailed(SyncError.TOO_MANY_REJECTS, f"{self._gathered['rejected']} > {run.max_rejects}")
+            with transaction.atomic():
+                self._advance(values, phase=Phase.PAGES, **place, **moved)
+                move_watermark(run, furthest)
+        refuse_too_many_rejects(run, values["rejected"])
 
     def _totals(self) -> dict[str, int]:
         return {name: count + self._before[name] for name, count in self._shards.totals().items()}

@@ -9,21 +9,26 @@ from typing import Any
 import structlog
 from django.db import connection
 
-from etl.products.batches import PageWork
-from etl.products.choices import Mode, Phase, SyncError
+from etl.products.batches import (
+    PageWork,
+    failing_on_unusable_source,
+    move_watermark,
+    refuse_too_many_rejects,
+    watermark_moved,
+)
+from etl.products.choices import Mode, Phase
 from etl.products.decisions import Decision
 from etl.products.disappeared import FullCompare
 from etl.products.merge import ConcurrentWrite
 from etl.products.models import COUNTED_PHASES, Product, ProductSyncRun, Watermark
 from etl.products.pages import Page
-from etl.products.positions import Position
 from etl.products.readings import NamedRows, reading_of
 from etl.products.rehash import Rehash
 from etl.products.rehearsal import not_found, rehearse
 from etl.products.sharding import InShards
-from etl.products.source import Source, SourceUnusable
+from etl.products.source import Source
 from etl.products.staging import configured_source
-from runs.errors import LeaseLost, Outage, RunFailed
+from runs.errors import LeaseLost
 from runs.lease import Lease
 from runs.services import ring
 from runs.transactions import retried
@@ -53,12 +58,8 @@ def run_product_sync(pk: int, *, hand_over_after: float | None = None, on_batch:
         return
     with lease, configured_source() as source:
         work = ProductSync(lease, source, on_batch)
-        try:
+        with failing_on_unusable_source():
             work.rehearse() if work.run.dry_run else work.synchronise(hand_over_after)
-        except Outage:  # the lease puts the run back for a while
-            raise
-        except SourceUnusable as error:
-            raise RunFailed(SyncError.SOURCE_UNUSABLE, str(error)) from error
 
 
 class ProductSync(PageWork):
@@ -139,28 +140,20 @@ class ProductSync(PageWork):
         if not self.next_page():
             return False
         self.state = self.reloaded()
-        if self.run.max_rejects is not None and self.run.rejected > self.run.max_rejects:
-            raise RunFailed(SyncError.TOO_MANY_REJECTS, f"{self.run.rejected} > {self.run.max_rejects}")
+        refuse_too_many_rejects(self.run, self.run.rejected)
         return True
 
     def _pages_done(self) -> int:
         return self.run.batch_log.filter(phase__in=COUNTED_PHASES).count()
 
     def moving_with(self, page: Page, decision: Decision) -> dict[str, Any]:
-        watermark = self._watermark_beyond(page)
-        moved = {"watermark_after_at": watermark.at, "watermark_after_id": watermark.id} if watermark else {}
-        return {"phase": page.cursor.phase, "progress": self.run.progress_after(decision.counts.read), **moved}
+        """The phase, the progress, and the watermark with the page that goes beyond it."""
+        progress = self.run.progress_after(decision.counts.read)
+        return {"phase": page.cursor.phase, "progress": progress, **watermark_moved(self.run, page.watermark)}
 
     def commit_also(self, page: Page) -> None:
-        """Move the watermark, by compare-and-set in the page's own transaction."""
-        watermark = self._watermark_beyond(page)
-        if watermark and not Watermark.objects.move(self.run.source, expected=self.run.watermark, to=watermark):
-            raise RunFailed(SyncError.WATERMARK_MOVED)
-
-    def _watermark_beyond(self, page: Page) -> Position | None:
-        """Where the watermark goes with this page; None while the page lies before it."""
-        current = self.run.watermark
-        return page.watermark if page.watermark and (current is None or page.watermark > current) else None
+        """The watermark, in the page's own transaction."""
+        move_watermark(self.run, page.watermark)
 
     def _end(self) -> None:
         if self.run.created >= ANALYZE_FROM_CREATED:

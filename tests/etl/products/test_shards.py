@@ -17,6 +17,7 @@ from etl.products.source import LocalSource, OthersRow
 from observed import NOON, counts, everything, log, open_rejects, physical, products
 from processes import Worker, wait_until
 from runs import reaper
+from runs.lease import Lease
 from runs.querysets import seconds_from_now
 from runs.services import cancel
 
@@ -115,6 +116,31 @@ def test_a_shard_left_by_a_dead_worker_is_taken_over(stage):
     sync.run_product_sync(run.pk)
     run.refresh_from_db()
     assert (run.status, run.created) == ("completed", 20)
+
+
+def test_a_run_whose_worker_dies_before_any_shard_gets_on_comes_to_its_cap(stage):
+    stage("1")
+    run = services.start_sync_here(services.SyncOptions(shards=2), actor="test")
+    for shard in open_shards(run):
+        assert ProductSyncShard.objects.claim(shard.pk)  # by others, who do nothing
+    for attempt in (1, 2, 3):
+        work = sharding.InShards(Lease.take(ProductSyncRun, run.pk), LocalSource()).batches()
+        next(work)
+        work.close()
+        run.refresh_from_db()
+        assert run.attempt == attempt
+        ProductSyncRun.objects.update(lease_until=seconds_from_now(-1))
+
+
+def test_taking_over_a_run_whose_shards_are_done_is_no_progress(stage, synced):
+    """What comes after them may die each time."""
+    stage("1")
+    run = services.start_sync_here(services.SyncOptions(shards=2), actor="test")
+    sync.run_product_sync(run.pk)
+    ProductSyncRun.objects.update(status="pending", finished_at=None, attempt=0)
+    list(sharding.InShards(Lease.take(ProductSyncRun, run.pk), LocalSource()).batches())
+    run.refresh_from_db()
+    assert run.attempt == 1
 
 
 def test_a_shard_out_of_attempts_fails_its_run(stage):
