@@ -43,7 +43,7 @@ def _save_by_itself(row: StagingProduct) -> ChangeType | None:
         return None
     change = ChangeType.UPDATE if product.pk else ChangeType.CREATE
     old_version, changed = product.data_version or None, {}
-    new = values._asdict() | {"price": Decimal(values.price)}
+    new = {name: getattr(values, name) for name in BUSINESS_FIELDS} | {"price": Decimal(values.price)}
     for name in BUSINESS_FIELDS:
         if change == ChangeType.UPDATE and getattr(product, name) != new[name]:
             changed[name] = [getattr(product, name), new[name]]

@@ -10,67 +10,55 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from unicodedata import is_normalized
 
+import msgspec
+
 from etl.products import cells
 from etl.products.cells import MAX_INTEGER
 from etl.products.choices import RejectReason
-from etl.products.versioning import exact_number, exact_text, sorted_json
+from etl.products.versioning import sorted_json
 
 FIELD = "attributes"
 SEPARATOR = "||"
-Container = dict[str, Any] | list[Any]
+Container = dict[Any, Any] | list[Any]
+# a number whose exact text differs from how it is written: what holds it, where, and that text
+Respelled = tuple[Container, Any, str]
 EMPTY_MARKERS = frozenset({"", "无", "不适用", "空", "--"})
 
 
 class Attributes(NamedTuple):
-    value: dict[str, Any]
+    """Their JSON: as it is stored, and as it is hashed."""
+
     stored: bytes
-    canonical: bytes
+    exact: bytes
 
 
 def read_attributes(cell: Any) -> Attributes:
-    """The attributes as stored, with their JSON for storing and for hashing; missing is {}."""
-    if cell is None:
-        return Attributes({}, b"{}", b"{}")
-    tree = cells.read_json(FIELD, cell)
+    """The attributes as stored and as hashed; missing is {}."""
+    tree = None if cell is None else cells.read_json(FIELD, cell)
     if tree is None:
-        return Attributes({}, b"{}", b"{}")
+        return Attributes(b"{}", b"{}")
     if type(tree) is not dict:
         raise cells.rejected(RejectReason.WRONG_SHAPE, FIELD, "is not a JSON object", cell)
     try:
-        return _stored(tree)
+        return _written(tree)
     except UnicodeEncodeError:
         raise cells.lone_surrogate(FIELD, cell) from None
 
 
-def _stored(tree: dict[str, Any]) -> Attributes:
-    respelled: list[Container] = []
-    value = _kept(tree, respelled)
-    stored = sorted_json(value)
+def _written(tree: dict[str, Any]) -> Attributes:
+    respelled: list[Respelled] = []
+    kept = _kept(tree, respelled)
+    stored = sorted_json(kept)
     # one look at the whole text costs a tenth of a look at every string; a part of NFC text is NFC
     if not stored.isascii() and not is_normalized("NFC", stored.decode()):
         respelled.clear()
-        value = _kept(_composed(tree), respelled)
-        stored = sorted_json(value)
-    return Attributes(value, stored, _exact_json(value, respelled) if respelled else stored)
-
-
-def _exact_json(value: dict[str, Any], respelled: list[Container]) -> bytes:
-    """Like sorted_json(), but equal numbers give equal bytes: 1 = 1.0 = 1.00 = 1e0.
-
-    The few numbers written otherwise are replaced for a moment; a copy of the tree would cost more.
-    """
-    numbers: list[tuple[Any, Any, Decimal]] = [
-        (container, place, item)
-        for container in respelled
-        for place, item in (container.items() if isinstance(container, dict) else enumerate(container))
-        if type(item) is Decimal
-    ]
-    for container, place, number in numbers:
-        container[place] = exact_number(number)
-    exact = sorted_json(value)
-    for container, place, number in numbers:
-        container[place] = number
-    return exact
+        kept = _kept(_composed(tree), respelled)
+        stored = sorted_json(kept)
+    if not respelled:
+        return Attributes(stored, stored)
+    for container, place, exact in respelled:
+        container[place] = msgspec.Raw(exact.encode())
+    return Attributes(stored, sorted_json(kept))
 
 
 def split(text: str) -> list[str]:
@@ -78,7 +66,7 @@ def split(text: str) -> list[str]:
     return sorted({part for piece in text.split(SEPARATOR) if (part := piece.strip())})
 
 
-def _kept(tree: dict[str, Any], respelled: list[Container]) -> dict[str, Any]:
+def _kept(tree: dict[str, Any], respelled: list[Respelled]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     dropped = set()
     for key, value in tree.items():
@@ -90,7 +78,7 @@ def _kept(tree: dict[str, Any], respelled: list[Container]) -> dict[str, Any]:
             elif value in EMPTY_MARKERS:
                 value = None
         elif value is not None:
-            _tidy(value, kept, 2, respelled)
+            _tidy(value, kept, key, 2, respelled)
         if value is None:
             dropped.add(key)
         else:
@@ -100,11 +88,11 @@ def _kept(tree: dict[str, Any], respelled: list[Container]) -> dict[str, Any]:
     return kept
 
 
-def _tidy(value: Any, parent: Container, depth: int, respelled: list[Container]) -> None:
+def _tidy(value: Any, parent: Container, place: Any, depth: int, respelled: list[Respelled]) -> None:
     """Trims the text inside a value, in place, and checks its numbers and depth.
 
-    `respelled` collects what directly holds a number whose exact text differs from how it is written. Texts
-    and plain integers are dealt with inline and nothing is copied: that halved the time of the walk.
+    `parent` will hold it at `place`. Texts and plain integers are dealt with inline and nothing is copied:
+    that halved the time of the walk.
     """
     kind = type(value)
     if kind is dict:
@@ -112,28 +100,29 @@ def _tidy(value: Any, parent: Container, depth: int, respelled: list[Container])
             raise cells.too_deep(FIELD)
         untrimmed_key = False
         for key, item in value.items():
-            if key.strip() is not key:  # strip() returns the text itself when there is nothing to strip
+            trimmed = key.strip()
+            if trimmed is not key:  # strip() returns the text itself when there is nothing to strip
                 untrimmed_key = True
             if type(item) is str:
                 if (text := item.strip()) is not item:
                     value[key] = text
             elif type(item) is not int or not -MAX_INTEGER <= item <= MAX_INTEGER:
-                _tidy(item, value, depth + 1, respelled)
+                _tidy(item, value, trimmed, depth + 1, respelled)
         if untrimmed_key:
             _trim_keys(value)
     elif kind is list:
         if depth > cells.MAX_DEPTH:
             raise cells.too_deep(FIELD)
-        for place, item in enumerate(value):
+        for index, item in enumerate(value):
             if type(item) is str:
                 if (text := item.strip()) is not item:
-                    value[place] = text
+                    value[index] = text
             else:
-                _tidy(item, value, depth + 1, respelled)
+                _tidy(item, value, index, depth + 1, respelled)
     elif kind is int:
         cells.json_integer(FIELD, value)
-    elif kind is Decimal and str(cells.json_number(FIELD, value)) != exact_text(value):
-        respelled.append(parent)
+    elif kind is Decimal and (exact := cells.json_number(FIELD, value)) != str(value):
+        respelled.append((parent, place, exact))
 
 
 def _trim_keys(tree: dict[str, Any]) -> None:

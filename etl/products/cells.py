@@ -134,15 +134,15 @@ def bounded(field: str, number: Decimal) -> Decimal:
     raise rejected(RejectReason.NUMBER_OUT_OF_RANGE, field, "holds a number out of range", number)
 
 
-def json_number(field: str, number: Decimal) -> Decimal:
-    """A bounded number that is no integer beyond 2^53, however it is written (1e20)."""
+def json_number(field: str, number: Decimal) -> str:
+    """The exact text of a bounded number that is no integer beyond 2^53, however it is written (1e20)."""
     text = str(number)
     if len(text) <= 15 and "E" not in text and number.is_finite():
-        return number
+        return exact_text(number)
     text = exact_text(bounded(field, number))
     if "." not in text and abs(int(text)) > MAX_INTEGER:
         raise rejected(RejectReason.NUMBER_OUT_OF_RANGE, field, "holds an integer beyond 2^53", number)
-    return number
+    return text
 
 
 def json_integer(field: str, number: int) -> int:

@@ -143,7 +143,7 @@ def merge_products(writes: list[Accepted], *, run_id: int | None) -> None:
                 copy.write_row(
                     (
                         product.brand_code, product.sku, product.name, product.price, product.on_sale,
-                        product.colors_json, product.tags_json, product.attributes_json,
+                        product.colors_json.decode(), product.tags_json.decode(), product.attributes_json.decode(),
                         product.description, product.image_url, product.data_version, position.at, position.id,
                         fingerprint,
                     )

@@ -25,12 +25,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from api.codec import encode
+from api.codec import decode, encode
 from etl.products import cells
 from etl.products.attributes import read_attributes, split
 from etl.products.cells import RowRejected, rejected
 from etl.products.choices import RejectReason
-from etl.products.versioning import FIELDS, exact_text, framed, sorted_json, version_of
+from etl.products.versioning import FIELDS, framed, sorted_json, version_of
 
 __all__ = ["NormalisedProduct", "RawProduct", "RowRejected", "normalise"]
 
@@ -70,13 +70,17 @@ class NormalisedProduct(NamedTuple):
     on_sale: bool
     colors: list[str]
     tags: list[str]
-    attributes: dict[str, Any]
     description: str | None
     image_url: str | None
-    colors_json: str
-    tags_json: str
-    attributes_json: str
+    colors_json: bytes
+    tags_json: bytes
+    attributes_json: bytes
     data_version: str
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Parsed anew each time: few ask for the value, and a page of kept trees costs more than its JSON."""
+        return decode(self.attributes_json)
 
 
 def normalise(raw: RawProduct, max_row_bytes: int = MAX_ROW_BYTES) -> NormalisedProduct:
@@ -95,7 +99,7 @@ def normalise(raw: RawProduct, max_row_bytes: int = MAX_ROW_BYTES) -> Normalised
     colors = _colors(raw.colors)
     tags = _tags(raw.tags)
     colors_json, tags_json = _json("colors", colors), _json("tags", tags)
-    attributes, attributes_json, exact_attributes = read_attributes(raw.attrs)
+    attributes_json, exact_attributes = read_attributes(raw.attrs)
     description = cells.read_text("description", raw.description) or None
     image_url = _limited("image_url", cells.read_text("image_url", raw.image_url), MAX_URL_LENGTH) or None
     canonical = _canonical(
@@ -118,12 +122,11 @@ def normalise(raw: RawProduct, max_row_bytes: int = MAX_ROW_BYTES) -> Normalised
         on_sale,
         colors,
         tags,
-        attributes,
         description,
         image_url,
-        colors_json.decode(),
-        tags_json.decode(),
-        attributes_json.decode(),
+        colors_json,
+        tags_json,
+        attributes_json,
         version_of(canonical),
     )
 
@@ -180,7 +183,7 @@ def _tag(item: Any) -> str:
     if type(item) is int:
         return str(cells.json_integer("tags", item))
     if type(item) is Decimal:
-        return exact_text(cells.json_number("tags", item))
+        return cells.json_number("tags", item)
     raise rejected(RejectReason.WRONG_SHAPE, "tags", "holds a tag that is not text", item)
 
 

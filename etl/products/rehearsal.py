@@ -139,8 +139,8 @@ def _difference(accepted: Accepted, old: Product | None) -> dict[str, Any]:
         change = ChangeType.UPDATE
     else:
         change = ChangeType.RESTORE if old.is_deleted else ChangeType.UPDATE
-        new = product._asdict() | {"price": Decimal(product.price)}
-        fields = {name: [getattr(old, name), new[name]] for name in BUSINESS_FIELDS if getattr(old, name) != new[name]}
+        new = {name: getattr(product, name) for name in BUSINESS_FIELDS} | {"price": Decimal(product.price)}
+        fields = {name: [getattr(old, name), new[name]] for name in new if getattr(old, name) != new[name]}
     return {"brand": product.brand_code, "sku": product.sku, "type": str(change), "fields": fields}
 
 

@@ -91,15 +91,12 @@ def sorted_json(value: Any) -> bytes:
 
 def exact_text(number: Decimal) -> str:
     """Every digit of a finite number, without exponent or trailing zeros; -0 is 0."""
-    text = f"{number:f}"
+    text = str(number)
+    if "E" in text:
+        text = f"{number:f}"
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return text if number else "0"
-
-
-def exact_number(number: Decimal) -> msgspec.Raw:
-    """exact_text() for the encoder, which itself would write a small Decimal as 1E-7."""
-    return msgspec.Raw(exact_text(number).encode())
 
 
 def _with_exact_numbers(value: Any) -> Any:
@@ -110,5 +107,6 @@ def _with_exact_numbers(value: Any) -> Any:
     if isinstance(value, float):
         value = Decimal(repr(value))
     if isinstance(value, Decimal):
-        return exact_number(value)
+        # the encoder itself would write a small Decimal as 1E-7
+        return msgspec.Raw(exact_text(value).encode())
     return value
