@@ -11,7 +11,7 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models import F
 
 from etl.products.choices import SyncError
-from etl.products.decisions import Decision, settle
+from etl.products.decisions import Decision, collector_paused, settle
 from etl.products.merge import refuse_unstorable, write
 from etl.products.models import ProductSyncBatch, ProductSyncRun, Watermark
 from etl.products.pages import Page, Reading
@@ -85,6 +85,7 @@ class PageWork:
         """What holds the cursor, as stored now."""
         return self.lease.model.objects.get(pk=self.lease.pk)  # type: ignore[return-value]
 
+    @collector_paused()
     def next_page(self) -> bool:
         """Read one page and commit it; False when there is none left.
 
