@@ -9,6 +9,9 @@ from django.utils.translation import gettext as _
 from django_celery_beat.models import PeriodicTask
 
 from etl.products.models import ProductSyncRun
+from etl.products.source import SourceUnusable
+from etl.products.staging import configured_source
+from runs.errors import Outage
 from watch.findings import Finding, Up, fine, problem
 
 TASK = "etl.tasks.run_product_sync"
@@ -36,9 +39,25 @@ def examine(up: Up) -> Iterator[Finding]:
     """Lag, drift, and the change feed after a restore."""
     if not up.database:
         return
+    yield from _source()
     yield from _lag()
     yield from _drift()
     yield from _feed()
+
+
+def _source() -> Iterator[Finding]:
+    """Whether the staging table can be read, and read quickly."""
+    try:
+        with configured_source() as source:
+            source.check()
+            warnings = source.warnings()
+    except (SourceUnusable, Outage) as error:
+        yield problem("source", str(error), _("Mend what STAGING_DATABASE_URL names (README.md)."))
+        return
+    for warning in warnings:
+        yield problem("source", warning, _("Let the owner of the source database make the index."))
+    if not warnings:
+        yield fine("source", _("the source of products can be read"))
 
 
 def _lag() -> Iterator[Finding]:

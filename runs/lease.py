@@ -71,7 +71,10 @@ class Lease:
             raise LeaseLost
 
     def __enter__(self) -> Lease:
-        structlog.contextvars.bind_contextvars(run_id=self.pk, run_kind=self.model._meta.label_lower)
+        # given back on leaving: a run that works on one of its parts goes on under its own name
+        self._log_context = structlog.contextvars.bind_contextvars(
+            run_id=self.pk, run_kind=self.model._meta.label_lower
+        )
         self._beat.start()
         logger.info("run.started")
         return self
@@ -94,7 +97,7 @@ class Lease:
             logger.warning("run.not_concluded", exc_info=True)
             return False
         finally:
-            structlog.contextvars.unbind_contextvars("run_id", "run_kind")
+            structlog.contextvars.reset_contextvars(**self._log_context)
 
     def _conclude(self, error: BaseException | None) -> bool:
         """Write the end of the run that fits `error`; True when the error goes no further."""

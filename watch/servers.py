@@ -71,6 +71,7 @@ def _postgres() -> Iterator[Finding]:
     if actual["server_encoding"] != "UTF8":
         text = _("The database's encoding is %(encoding)s.") % {"encoding": actual["server_encoding"]}
         yield problem("database", text, "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0")
+    yield from _search()
     if not settings.DEBUG:
         for name, wanted in DURABLE.items():
             if actual[name] != wanted:
@@ -83,6 +84,20 @@ def _postgres() -> Iterator[Finding]:
         yield problem("database", text, _("Raise max_connections or put pgbouncer in between (docs/operations.md)."))
     else:
         yield fine("database", _("%(used)s of %(room)s connections are in use") % facts)
+
+
+def _search() -> Iterator[Finding]:
+    """Under LC_CTYPE C a Chinese character is no letter to pg_trgm, so a search by part of a name finds nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT true FROM pg_extension WHERE extname = 'pg_trgm'")
+        if cursor.fetchone() is None:
+            return  # its migration is missing, which is said elsewhere
+        cursor.execute("SELECT show_trgm('中文搜索') <> '{}'")
+        if cursor.fetchone()[0]:
+            yield fine("database", _("a part of a Chinese name can be searched for"))
+            return
+    text = _("A part of a Chinese name finds nothing: the database was made with LC_CTYPE C.")
+    yield problem("database", text, "CREATE DATABASE … LC_CTYPE 'C.UTF-8' TEMPLATE template0")
 
 
 def _timeouts(role: str) -> Iterator[Finding]:

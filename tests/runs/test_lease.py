@@ -5,6 +5,7 @@ import time
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import OperationalError, connection, transaction
+from structlog.contextvars import get_contextvars
 
 from etl.models import ProductSyncRun
 from runs.errors import Contention, RunFailed
@@ -105,3 +106,11 @@ def _beat_in_thread(lease):
     thread.start()
     thread.join()
     return results[0]
+
+
+def test_a_run_that_works_on_a_part_of_itself_logs_under_its_own_name_again(lease, queued):
+    with lease:
+        with Lease.take(ProductSyncRun, queued(dry_run=True).pk) as part:
+            assert get_contextvars()["run_id"] == part.pk
+        assert get_contextvars()["run_id"] == lease.pk
+    assert "run_id" not in get_contextvars()
