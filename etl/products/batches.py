@@ -10,8 +10,9 @@ from typing import Any
 from django.db import DataError, IntegrityError, transaction
 from django.db.models import F
 
+from etl.products.ahead import Prepared, ReadAhead, prepare
 from etl.products.choices import SyncError
-from etl.products.decisions import Decision, collector_paused, settle
+from etl.products.decisions import Decision, Key, collector_paused, settle_sifted
 from etl.products.merge import refuse_unstorable, write
 from etl.products.models import ProductSyncBatch, ProductSyncRun, Watermark
 from etl.products.pages import Page, Reading
@@ -72,8 +73,9 @@ class PageWork:
     reading: Reading | NamedRows
     shard = UNSHARDED
 
-    def __init__(self, lease: Lease, source: Source) -> None:
-        self.lease, self.source = lease, source
+    def __init__(self, lease: Lease, source: Source, ahead: ReadAhead | None = None) -> None:
+        self.lease, self.source, self.ahead = lease, source, ahead
+        self._last_written: set[Key] = set()
         self.state: Any = self.reloaded()
 
     @property
@@ -93,10 +95,16 @@ class PageWork:
         """
         began = time.perf_counter()
         self.state = self.reloaded()
-        page = self.reading.next_page(self.state.cursor)
-        if page is None:
+        prepared = self._prepared()
+        if prepared is None:
             return False
-        decision = settle(page, self.source)
+        page, sifted = prepared
+        # between the reading of a page ahead and now, only the page before it was written
+        again = self._last_written.intersection(accepted.key for accepted in sifted.accepted)
+        decision = settle_sifted(page, sifted, self.source, overlay=self.source.stored(again) if again else None)
+        self._last_written = {accepted.key for accepted in decision.writes}
+        if self.ahead and page.in_order:
+            self.ahead.begin(self.reading.next_page, page.cursor)
         try:
             self._commit(page, decision, began)
         except (DataError, IntegrityError):
@@ -104,6 +112,15 @@ class PageWork:
             refuse_unstorable(decision)
             self._commit(page, decision, began)
         return True
+
+    def _prepared(self) -> Prepared | None:
+        """The next page: as read ahead, unless it says of a product written since that its text is the stored one."""
+        cursor = self.state.cursor
+        prepared = self.ahead.take(cursor) if self.ahead else None
+        if prepared is None or self._last_written & prepared.sifted.same:
+            self._last_written = set()
+            return prepare(self.reading.next_page, cursor)
+        return prepared
 
     def moving_with(self, page: Page, decision: Decision) -> dict[str, Any]:
         """What else moves on the run or shard with a page, by field."""

@@ -87,7 +87,13 @@ class Decision:
 def settle(page: Page, source: Source, *, overlay: dict[Key, Stored] | None = None) -> Decision:
     """Decide a page as read from this source; see decide()."""
     with collector_paused():
-        decision = decide(page.rows, look_up=source.stored, overlay=overlay)
+        sifted = sift(page.rows)
+        return settle_sifted(page, sifted, source, overlay=overlay)
+
+
+def settle_sifted(page: Page, sifted: Sifted, source: Source, *, overlay: dict[Key, Stored] | None = None) -> Decision:
+    """Decide a page whose rows are normalised already."""
+    decision = judge(sifted, look_up=source.stored, overlay=overlay)
     if not page.in_order and decision.writes:
         outdated = with_newer_good_row(decision.writes, source)
         supersede(decision, lambda accepted: accepted.key in outdated)
@@ -110,6 +116,14 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
+class Sifted(NamedTuple):
+    """A page's rows normalised: of each product the newest. What we have of them is yet to be looked at."""
+
+    decision: Decision  # so far: what was read, superseded within the page, refused, and known to be the same
+    accepted: list[Accepted]
+    same: frozenset[Key]  # recognised in the database by their text
+
+
 def decide(
     rows: Iterable[SourceRow | SameRow],
     *,
@@ -121,6 +135,11 @@ def decide(
     `look_up` finds stored products by normalised key, for rows whose key is written differently in the
     source. `overlay` goes before what is stored: a dry run remembers there what it would have written.
     """
+    return judge(sift(rows), look_up=look_up, overlay=overlay)
+
+
+def sift(rows: Iterable[SourceRow | SameRow]) -> Sifted:
+    """Normalise rows, given in cursor order; the long part of deciding, and a function of the rows alone."""
     decision = Decision()
     counts = decision.counts
     newest: dict[Key, Accepted | None] = {}  # None: the product is as this row says
@@ -139,9 +158,19 @@ def decide(
         newest[key] = accepted
     read = [accepted for accepted in newest.values() if accepted is not None]
     counts.unchanged += len(newest) - len(read)
-    for accepted in _with_stored(read, look_up, overlay or {}):
-        _judge(accepted, decision)
-    return decision
+    return Sifted(decision, read, frozenset(key for key, accepted in newest.items() if accepted is None))
+
+
+def judge(
+    sifted: Sifted,
+    *,
+    look_up: Callable[[Iterable[Key]], dict[Key, Stored]],
+    overlay: dict[Key, Stored] | None = None,
+) -> Decision:
+    """Compare with what is stored; see decide(). To be called once for what was sifted."""
+    for accepted in _with_stored(sifted.accepted, look_up, overlay or {}):
+        _judge(accepted, sifted.decision)
+    return sifted.decision
 
 
 def supersede(decision: Decision, is_outdated: Callable[[Accepted], bool]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 from django.db import connection
 
+from etl.products.ahead import ReadAhead
 from etl.products.batches import (
     PageWork,
     failing_on_unusable_source,
@@ -56,8 +57,8 @@ def run_product_sync(pk: int, *, hand_over_after: float | None = None, on_batch:
     lease = Lease.take(ProductSyncRun, pk)
     if lease is None:
         return
-    with lease, configured_source() as source:
-        work = ProductSync(lease, source, on_batch)
+    with lease, configured_source() as source, ReadAhead() as ahead:
+        work = ProductSync(lease, source, ahead, on_batch)
         with failing_on_unusable_source():
             work.rehearse() if work.run.dry_run else work.synchronise(hand_over_after)
 
@@ -65,8 +66,8 @@ def run_product_sync(pk: int, *, hand_over_after: float | None = None, on_batch:
 class ProductSync(PageWork):
     """One claimed run at work."""
 
-    def __init__(self, lease: Lease, source: Source, on_batch: OnBatch) -> None:
-        super().__init__(lease, source)
+    def __init__(self, lease: Lease, source: Source, ahead: ReadAhead, on_batch: OnBatch) -> None:
+        super().__init__(lease, source, ahead)
         self.on_batch = on_batch
 
     def synchronise(self, hand_over_after: float | None) -> None:
