@@ -4,10 +4,11 @@ import json
 
 import psycopg
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from config.roles import role_of_process, session_settings
-from processes import environment, python
+from processes import environment, python, settings_of
 
 SHOWN = """
 import json
@@ -62,8 +63,8 @@ def test_the_worker_s_idle_limit_is_its_lease():
 
 
 def test_an_unknown_role_is_refused_in_one_line():
-    said = python("", PRESSROOM_ROLE="emperor")
-    assert "PRESSROOM_ROLE does not know 'emperor'." in said.stderr
+    with pytest.raises(ImproperlyConfigured, match="PRESSROOM_ROLE does not know 'emperor'"):
+        settings_of(PRESSROOM_ROLE="emperor")
 
 
 def test_behind_pgbouncer_the_options_are_left_out_and_other_options_of_the_url_stay(transactional_db):
