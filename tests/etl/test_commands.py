@@ -2,12 +2,12 @@
 
 import json
 import signal
-import time
 from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
+from django.db import connection
 
 from access.models import AuditEvent
 from etl.models import ProductSyncRun, StagingProduct, Watermark
@@ -171,12 +171,21 @@ def test_such_a_setting_is_one_line_and_exit_code_two():
     assert "LANGUAGE_CODE" in one_line(done.stderr)
 
 
+def source_is_being_read():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND query LIKE '%style_brand_no%'"
+        )
+        return cursor.fetchone()[0]
+
+
 @pytest.mark.parametrize(("dry", "code"), [([], 130), (["--dry-run"], 130)])
 def test_ctrl_c_is_one_line_and_leaves_no_open_run(dry, code):
-    stage(20_000)
+    stage(5_000)
     running = start_manage("etl_products", "--limit", "1", *dry)
-    wait_until(lambda: dry or ProductSyncRun.objects.filter(batches__gt=3).exists())
-    time.sleep(2 if dry else 0)
+    # a dry run has no row to be seen by
+    wait_until(source_is_being_read if dry else lambda: ProductSyncRun.objects.filter(batches__gt=3).exists())
     running.send_signal(signal.SIGINT)
     _out, errors = running.communicate(timeout=60)
     assert running.returncode == code, errors
