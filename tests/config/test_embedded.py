@@ -98,17 +98,17 @@ def test_a_child_that_inherits_the_names_holds_the_pair_too(made, use):
 
 
 def test_data_survive_and_a_grace_spares_the_restart(made, use, folder):
-    first = use(grace=3, throwaway=False)
+    first = use(grace=3, throwaway=False, durable=False)
     given = first.environment()
     sql(given, "CREATE TABLE kept AS SELECT 42 AS n")
     before = postmaster(folder / "var")
     first.end()
-    second = use(grace=3, throwaway=False)
+    second = use(grace=3, throwaway=False, durable=False)
     second.environment()
     assert postmaster(folder / "var") == before
     second.end()
     wait_until(lambda: not processes_of(folder))
-    assert sql(use(throwaway=False).environment(), "SELECT n FROM kept") == [(42,)]
+    assert sql(use(throwaway=False, durable=False).environment(), "SELECT n FROM kept") == [(42,)]
 
 
 def test_four_users_at_once_on_an_empty_folder_share_one_pair(use, folder):
@@ -136,24 +136,24 @@ def test_servers_killed_with_9_come_back_with_their_data(made, use, folder):
 
 @pytest.mark.faults
 def test_a_stale_pid_that_another_process_got_does_not_keep_postgres_down(made, use, folder):
-    first = use(throwaway=False)
+    first = use(throwaway=False, durable=False)
     first.environment()
     pidfile = folder / "var/postgres/postmaster.pid"
     stale = pidfile.read_text().split("\n")
     first.end()
     wait_until(lambda: not processes_of(folder))
     pidfile.write_text("\n".join([str(os.getpid()), *stale[1:]]))
-    assert sql(use(throwaway=False).environment(), "SELECT 1") == [(1,)]
+    assert sql(use(throwaway=False, durable=False).environment(), "SELECT 1") == [(1,)]
 
 
 @pytest.mark.faults
 def test_a_pair_whose_keeper_was_killed_is_adopted_and_stopped_later(made, use, folder):
-    first = use(throwaway=False)
+    first = use(throwaway=False, durable=False)
     given = first.environment()
     os.kill(keeper(folder), signal.SIGKILL)
     first.kill()
     assert sql(given, "SELECT 1") == [(1,)]  # an orphan
-    second = use(throwaway=False)
+    second = use(throwaway=False, durable=False)
     second.environment()
     second.end()
     wait_until(lambda: not processes_of(folder))
@@ -258,7 +258,7 @@ def test_a_folder_that_cannot_be_written_is_one_line_and_exit_2(folder):
 def test_giving_way_to_the_next_user_loses_nobody(made, use, folder):
     # users that come and go right at the end of the grace: each finds servers that answer
     for _ in range(3):
-        user = use(throwaway=False)
+        user = use(throwaway=False, durable=False)
         given = user.environment()
         assert sql(given, "SELECT 1") == [(1,)]
         with contextlib.suppress(subprocess.TimeoutExpired):
