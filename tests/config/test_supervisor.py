@@ -33,8 +33,8 @@ def slow(folder):
 """
 
 
-@pytest.fixture(scope="session")
-def shared_servers(django_db_setup):
+@pytest.fixture
+def shared_servers(transactional_db):
     """The servers of the test run: a private pair and all migrations for every test would take seconds each."""
     return {
         "DATABASE_URL": environment()["DATABASE_URL"], "REDIS_URL": os.environ["REDIS_URL"], "DEBUG": "1"
