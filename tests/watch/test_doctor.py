@@ -148,7 +148,7 @@ def test_a_sound_installation_and_then_a_broken_one(installation):
     assert said["lag"] == {"manage.py etl_products"}
     assert "manage.py doctor --mend" in said["schema"]
     assert "manage.py pgtrigger install" in said["schema"]
-    assert 'ALTER ROLE "postgres" SET idle_in_transaction_session_timeout = 30000' in said["database"]
+    assert 'ALTER ROLE "postgres" SET idle_in_transaction_session_timeout = 3000' in said["database"]
     assert "ALTER ROLE \"postgres\" SET default_transaction_isolation = 'read committed'" in said["database"]
     assert any("-Q control" in mend for mend in said["runs"])
     texts = " ".join(text for problems in found.values() for text, _mend in problems)
