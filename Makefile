@@ -18,7 +18,7 @@ PRODUCTION := DEBUG=0 ALLOWED_HOSTS=example.org SECRET_KEY=for-the-deploy-check-
 
 help:
 	@echo "make run        start everything on http://127.0.0.1:8000 (another port: make run PORT=8001)"
-	@echo "make test       the test suite, about ten minutes, on servers of its own"
+	@echo "make test       the test suite, about five minutes, on servers of its own"
 	@echo "make test-all   also the browser tests, more examples, more kills"
 	@echo "make soak       the fault tests at full length"
 	@echo "make check      style, types, import order, migrations, API schema, translations, deploy settings"

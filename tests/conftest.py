@@ -36,6 +36,12 @@ def _own_language() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def _quick_passwords(settings: Any) -> None:
+    """The real hasher is slow on purpose: a third of a second for each password that is set or tried."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
 def _own_cache(settings: Any) -> None:
     """Nothing cached by another test is seen; clearing would flush the whole Redis, queues included."""
     cache = settings.CACHES["default"]

@@ -1,15 +1,24 @@
-"""Real processes on the test database: commands, snippets and Celery workers."""
+"""Real processes on the test database: commands, snippets and Celery workers.
+
+A process needs a second of start-up; what is not about processes is asked by manage_here() and settings_of().
+"""
 
 import contextlib
+import io
+import logging
 import os
+import runpy
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 from urllib.parse import quote
 
 from django.db import connection
+
+import manage as command_line
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -29,6 +38,31 @@ def manage(*arguments, timeout=60, **extra):
         [sys.executable, "manage.py", *arguments],
         cwd=ROOT, env=environment(**extra), capture_output=True, text=True, timeout=timeout, check=False,
     )  # fmt: skip
+
+
+def manage_here(*arguments):
+    """manage.py inside this process, with the settings of the test; what manage() returns."""
+    out, errors, code = io.StringIO(), io.StringIO(), 0
+    logging.disable(logging.WARNING)  # as manage.py has it
+    try:
+        with (
+            mock.patch.object(sys, "argv", ["manage.py", *arguments]),
+            mock.patch.object(sys, "stdin", io.StringIO()),
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(errors),
+        ):
+            command_line.main()
+    except SystemExit as leaving:
+        code = leaving.code or 0
+    finally:
+        logging.disable(logging.NOTSET)
+    return subprocess.CompletedProcess(sys.argv, code, out.getvalue(), errors.getvalue())
+
+
+def settings_of(**extra):
+    """The settings as a process would read them in such an environment."""
+    with mock.patch.dict(os.environ, environment(**extra)):
+        return runpy.run_path(str(ROOT / "config" / "settings.py"))
 
 
 def start_manage(*arguments, **extra):

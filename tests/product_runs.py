@@ -8,8 +8,8 @@ from etl.products import services, sync
 from faulting import FAST, eventually, how_often
 from processes import python
 
-ROWS = how_often(short=6_000, ci=20_000, full=50_000)
-BATCH = 200
+ROWS = how_often(short=3_000, ci=20_000, full=50_000)
+BATCH = how_often(short=100, ci=200, full=200)
 OPTIONS = services.SyncOptions(batch_size=BATCH)
 TABLES = "products, product_change_log, etl_watermark, etl_rejectedrow, etl_productsyncrun, etl_productsyncbatch"
 

@@ -15,14 +15,8 @@ pytestmark = pytest.mark.django_db
 LOGIN = "/admin/login/"
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings):
-    """Hundreds of attempts with the real hash would take minutes."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
 @pytest.fixture
-def people(quick_passwords):
+def people(db):
     """Two users with passwords."""
     for name in ("ann", "ben"):
         make_user(name, role="viewer", password=f"{name}'s right one")

@@ -14,7 +14,7 @@ from access import pruning
 from access.models import AccessToken, AuditEvent, Pruning
 from access.services import create_token, record
 from etl.models import ProductChange, ProductSyncBatch, ProductSyncRun, RejectedRow
-from processes import manage, start_manage, wait_until
+from processes import manage, manage_here, start_manage, wait_until
 from runs.querysets import ClockTimestamp, seconds_from_now
 
 DAY = timedelta(days=1)
@@ -88,18 +88,18 @@ def test_what_is_old_goes_and_what_is_not_stays(old_and_new):
 
 def test_a_dry_run_counts_the_same_and_deletes_nothing(old_and_new):
     before = counts()
-    said = manage("prune", "--older-than", "90d", "--dry-run", "--json")
+    said = manage_here("prune", "--older-than", "90d", "--dry-run", "--json")
     assert said.returncode == 0, said.stderr
     report = json.loads(said.stdout)
     assert report["dryRun"] is True
     assert report["rows"]["changes"] == 1
     assert counts() == before
     assert not AuditEvent.objects.filter(action__startswith="prune").exists()
-    assert "changes" in manage("prune", "--older-than", "90d", "--dry-run").stdout
+    assert "changes" in manage_here("prune", "--older-than", "90d", "--dry-run").stdout
 
 
 def test_only_what_was_named_goes_and_it_is_on_record(old_and_new):
-    assert manage("prune", "--older-than", "12w", "--what", "changes", "--yes").returncode == 0
+    assert manage_here("prune", "--older-than", "12w", "--what", "changes", "--yes").returncode == 0
     assert counts() == [1, 2, 3, 2, 2, 2]
     started, finished = AuditEvent.objects.filter(action__startswith="prune").order_by("id")
     assert (started.action, finished.action, finished.actor_name) == ("prune.started", "prune.finished", "command")
@@ -186,7 +186,7 @@ def test_other_sessions_are_refused_even_while_it_runs(old_and_new):
 )
 def test_a_wish_without_sense_is_refused(old_and_new, arguments, said):
     before = counts()
-    done = manage("prune", *arguments)
+    done = manage_here("prune", *arguments)
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -194,7 +194,7 @@ def test_a_wish_without_sense_is_refused(old_and_new, arguments, said):
 
 
 def test_force_prunes_younger_rows_too(old_and_new):
-    done = manage("prune", "--older-than", "0d", "--what", "changes", "--force", "--yes", "--json")
+    done = manage_here("prune", "--older-than", "0d", "--what", "changes", "--force", "--yes", "--json")
     assert json.loads(done.stdout)["rows"] == {"changes": 2}
 
 

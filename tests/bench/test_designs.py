@@ -10,7 +10,7 @@ from etl.models import Product, ProductChange, ProductSyncRun, RejectedRow, Stag
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROWS = 500
+ROWS = 250
 COLUMNS = (
     "brand_code", "sku", "name", "price", "on_sale", "colors", "tags", "attributes", "description", "image_url",
     "src_updated_at", "src_id", "is_deleted",

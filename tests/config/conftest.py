@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from clusters import put_migrated_cluster
 from tests.config.processes import User, processes_of, wait_until
 
 
@@ -24,6 +25,12 @@ def folder() -> Iterator[Path]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, 9)
         shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def made(folder: Path) -> None:
+    """The cluster below `var` is there already: not every test is about the first start."""
+    put_migrated_cluster(folder / "var" / "postgres")
 
 
 @pytest.fixture

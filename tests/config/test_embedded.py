@@ -61,7 +61,7 @@ def test_letters_of_every_language_are_letters(use):
     ]
 
 
-def test_the_pair_stops_when_its_last_user_ends(use, folder):
+def test_the_pair_stops_when_its_last_user_ends(made, use, folder):
     first, second = use(), use()
     given = first.environment()
     second.environment()
@@ -71,14 +71,14 @@ def test_the_pair_stops_when_its_last_user_ends(use, folder):
     wait_until(lambda: not processes_of(folder))
 
 
-def test_the_pair_stops_after_kill_9_of_its_user(use, folder):
+def test_the_pair_stops_after_kill_9_of_its_user(made, use, folder):
     user = use()
     user.environment()
     user.kill()
     wait_until(lambda: not processes_of(folder))
 
 
-def test_a_forked_child_keeps_the_pair_of_its_parent(use, folder):
+def test_a_forked_child_keeps_the_pair_of_its_parent(made, use, folder):
     forked = HOLD.replace("print(", "if not os.fork():\n    import time; time.sleep(1.5); sys.exit()\nprint(")
     user = use(script=forked)
     given = user.environment()
@@ -89,7 +89,7 @@ def test_a_forked_child_keeps_the_pair_of_its_parent(use, folder):
     wait_until(lambda: not processes_of(folder))
 
 
-def test_a_child_that_inherits_the_names_holds_the_pair_too(use):
+def test_a_child_that_inherits_the_names_holds_the_pair_too(made, use):
     parent = use()
     child = use(environment=parent.environment())
     given = child.environment()
@@ -97,18 +97,18 @@ def test_a_child_that_inherits_the_names_holds_the_pair_too(use):
     assert sql(given, "SELECT 1") == [(1,)]
 
 
-def test_data_survive_and_a_grace_spares_the_restart(use, folder):
-    first = use(grace=3, throwaway=False)
+def test_data_survive_and_a_grace_spares_the_restart(made, use, folder):
+    first = use(grace=3, throwaway=False, durable=False)
     given = first.environment()
     sql(given, "CREATE TABLE kept AS SELECT 42 AS n")
     before = postmaster(folder / "var")
     first.end()
-    second = use(grace=3, throwaway=False)
+    second = use(grace=3, throwaway=False, durable=False)
     second.environment()
     assert postmaster(folder / "var") == before
     second.end()
     wait_until(lambda: not processes_of(folder))
-    assert sql(use(throwaway=False).environment(), "SELECT n FROM kept") == [(42,)]
+    assert sql(use(throwaway=False, durable=False).environment(), "SELECT n FROM kept") == [(42,)]
 
 
 def test_four_users_at_once_on_an_empty_folder_share_one_pair(use, folder):
@@ -123,7 +123,7 @@ def test_four_users_at_once_on_an_empty_folder_share_one_pair(use, folder):
 
 
 @pytest.mark.faults
-def test_servers_killed_with_9_come_back_with_their_data(use, folder):
+def test_servers_killed_with_9_come_back_with_their_data(made, use, folder):
     given = use(throwaway=False).environment()
     sql(given, "CREATE TABLE kept AS SELECT 42 AS n")
     valkey(given).set("key", "kept")
@@ -135,32 +135,32 @@ def test_servers_killed_with_9_come_back_with_their_data(use, folder):
 
 
 @pytest.mark.faults
-def test_a_stale_pid_that_another_process_got_does_not_keep_postgres_down(use, folder):
-    first = use(throwaway=False)
+def test_a_stale_pid_that_another_process_got_does_not_keep_postgres_down(made, use, folder):
+    first = use(throwaway=False, durable=False)
     first.environment()
     pidfile = folder / "var/postgres/postmaster.pid"
     stale = pidfile.read_text().split("\n")
     first.end()
     wait_until(lambda: not processes_of(folder))
     pidfile.write_text("\n".join([str(os.getpid()), *stale[1:]]))
-    assert sql(use(throwaway=False).environment(), "SELECT 1") == [(1,)]
+    assert sql(use(throwaway=False, durable=False).environment(), "SELECT 1") == [(1,)]
 
 
 @pytest.mark.faults
-def test_a_pair_whose_keeper_was_killed_is_adopted_and_stopped_later(use, folder):
-    first = use(throwaway=False)
+def test_a_pair_whose_keeper_was_killed_is_adopted_and_stopped_later(made, use, folder):
+    first = use(throwaway=False, durable=False)
     given = first.environment()
     os.kill(keeper(folder), signal.SIGKILL)
     first.kill()
     assert sql(given, "SELECT 1") == [(1,)]  # an orphan
-    second = use(throwaway=False)
+    second = use(throwaway=False, durable=False)
     second.environment()
     second.end()
     wait_until(lambda: not processes_of(folder))
 
 
 @pytest.mark.faults
-def test_a_folder_deleted_under_its_servers_leaves_none_behind(use, folder):
+def test_a_folder_deleted_under_its_servers_leaves_none_behind(made, use, folder):
     user = use()
     user.environment()
     shutil.rmtree(folder / "var")
@@ -192,7 +192,7 @@ def test_root_without_user_namespaces_runs_postgres_as_nobody(use, folder):
     assert owner == (folder / "var/postgres").stat().st_uid != 0
 
 
-def test_a_throwaway_pair_leaves_no_folder(use, folder):
+def test_a_throwaway_pair_leaves_no_folder(made, use, folder):
     user = use()
     user.environment()
     user.end()
@@ -206,7 +206,7 @@ def test_servers_the_environment_names_are_left_alone(use, folder):
     assert not (folder / "var").exists()
 
 
-def test_only_the_missing_server_is_started(use, folder):
+def test_only_the_missing_server_is_started(made, use, folder):
     given = use(environment=bare_environment(REDIS_URL="redis://cache")).environment()
     assert given["REDIS_URL"] == "redis://cache"
     assert sql(given, "SELECT 1") == [(1,)]
@@ -234,7 +234,7 @@ def manage(*arguments, **environment):
     )  # fmt: skip
 
 
-def test_manage_py_needs_no_configuration_and_stops_what_it_started(folder):
+def test_manage_py_needs_no_configuration_and_stops_what_it_started(made, folder):
     done = manage("check", "--database", "default", PRESSROOM_VAR=str(folder / "var"))
     assert done.returncode == 0, done.stderr
     wait_until(lambda: not processes_of(folder))
@@ -255,10 +255,10 @@ def test_a_folder_that_cannot_be_written_is_one_line_and_exit_2(folder):
     assert "PRESSROOM_VAR" in done.stderr
 
 
-def test_giving_way_to_the_next_user_loses_nobody(use, folder):
+def test_giving_way_to_the_next_user_loses_nobody(made, use, folder):
     # users that come and go right at the end of the grace: each finds servers that answer
     for _ in range(3):
-        user = use(throwaway=False)
+        user = use(throwaway=False, durable=False)
         given = user.environment()
         assert sql(given, "SELECT 1") == [(1,)]
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,23 +1,27 @@
 """Every process asks of the database what befits it, and no more."""
 
-import json
+from contextlib import contextmanager
 
 import psycopg
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from config.roles import role_of_process, session_settings
-from processes import environment, python
+from processes import environment, python, settings_of
 
-SHOWN = """
-import json
-from django.db import connection
-with connection.cursor() as cursor:
-    cursor.execute("SELECT name, setting::int FROM pg_settings WHERE name = ANY(%s)", [[
-        "lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout", "client_connection_check_interval",
-    ]])
-    print(json.dumps(dict(cursor.fetchall())))
-"""
+
+@contextmanager
+def session(**variables):
+    """A session as a process would open it in such an environment."""
+    place = settings_of(**variables)["DATABASES"]["default"]
+    database = connection.copy()
+    database.settings_dict |= place
+    try:
+        with database.cursor() as cursor:
+            yield cursor
+    finally:
+        database.close()
 
 
 @pytest.mark.parametrize(
@@ -47,9 +51,12 @@ def test_a_process_knows_what_it_is_by_its_command_line(arguments, role):
     [("web", 3, 15, 30), ("worker", 5, 120, 90), ("migrate", 2, 0, 90), ("script", 0, 0, 90)],
 )
 def test_the_session_has_the_limits_of_the_role(transactional_db, role, lock, statement, idle):
-    said = python(SHOWN, PRESSROOM_ROLE=role, RUN_LEASE_SECONDS="90")
-    assert said.returncode == 0, said.stderr
-    assert json.loads(said.stdout) == {
+    limits = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout",
+              "client_connection_check_interval")  # fmt: skip
+    with session(PRESSROOM_ROLE=role, RUN_LEASE_SECONDS="90") as cursor:
+        cursor.execute("SELECT name, setting::int FROM pg_settings WHERE name = ANY(%s)", [list(limits)])
+        shown = dict(cursor.fetchall())
+    assert shown == {
         "lock_timeout": lock * 1000,
         "statement_timeout": statement * 1000,
         "idle_in_transaction_session_timeout": idle * 1000,
@@ -62,23 +69,18 @@ def test_the_worker_s_idle_limit_is_its_lease():
 
 
 def test_an_unknown_role_is_refused_in_one_line():
-    said = python("", PRESSROOM_ROLE="emperor")
-    assert "PRESSROOM_ROLE does not know 'emperor'." in said.stderr
+    with pytest.raises(ImproperlyConfigured, match="PRESSROOM_ROLE does not know 'emperor'"):
+        settings_of(PRESSROOM_ROLE="emperor")
 
 
 def test_behind_pgbouncer_the_options_are_left_out_and_other_options_of_the_url_stay(transactional_db):
     url = environment()["DATABASE_URL"] + "?application_name=ops&options=-c%20work_mem%3D5MB"
-    show = """
-from django.db import connection
-with connection.cursor() as cursor:
-    for name in ("application_name", "work_mem", "lock_timeout"):
-        cursor.execute(f"SHOW {name}")
-        print(cursor.fetchone()[0])
-"""
-    with_options = python(show, DATABASE_URL=url, PRESSROOM_ROLE="web")
-    without = python(show, DATABASE_URL=url, PRESSROOM_ROLE="web", DB_SESSION_OPTIONS="0")
-    assert with_options.stdout.split() == ["ops", "5MB", "3s"], with_options.stderr
-    assert without.stdout.split() == ["ops", "5MB", "0"], without.stderr
+    for variables, lock_timeout in (({}, "3s"), ({"DB_SESSION_OPTIONS": "0"}, "0")):
+        with session(DATABASE_URL=url, PRESSROOM_ROLE="web", **variables) as cursor:
+            cursor.execute("SELECT current_setting('application_name'), current_setting('work_mem')")
+            assert cursor.fetchone() == ("ops", "5MB")
+            cursor.execute("SHOW lock_timeout")
+            assert cursor.fetchone() == (lock_timeout,)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from celery import Celery
 
 from config.embedded import Pair
+from processes import environment
 from tests.config.processes import BASE_DIR, bare_environment, processes_of, wait_until
 
 SLOW_APP = """
@@ -27,21 +28,17 @@ app.conf.task_ignore_result = True
 @app.task(name="slow")
 def slow(folder):
     (Path(folder) / "begun").touch()
-    time.sleep(3)
+    time.sleep(1.5)
     (Path(folder) / "finished").touch()
 """
 
 
-@pytest.fixture(scope="session")
-def shared_servers():
-    """A database on the servers of the test run: a private pair for every test would take a second each."""
-    name = f"supervised_{os.environ.get('PYTEST_XDIST_WORKER', 'gw')}"
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name}")
-        connection.execute(f"CREATE DATABASE {name}")
-        url = os.environ["DATABASE_URL"].rpartition("/")[0]
-        yield {"DATABASE_URL": f"{url}/{name}", "REDIS_URL": os.environ["REDIS_URL"], "DEBUG": "1"}
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+@pytest.fixture
+def shared_servers(transactional_db):
+    """The servers of the test run: a private pair and all migrations for every test would take seconds each."""
+    return {
+        "DATABASE_URL": environment()["DATABASE_URL"], "REDIS_URL": os.environ["REDIS_URL"], "DEBUG": "1"
+    }  # fmt: skip
 
 
 @pytest.fixture
@@ -84,7 +81,7 @@ def sleeper(folder, name="web"):
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("wish", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("wish", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_a_running_task_finishes_before_the_end(run, folder, shared_servers, wish):
     (folder / "slow.py").write_text(SLOW_APP)
     worker = "exec python -m celery -q -A slow worker -P prefork -c 1 --without-mingle --without-gossip -l info"
@@ -100,7 +97,8 @@ def test_a_running_task_finishes_before_the_end(run, folder, shared_servers, wis
 
 
 @pytest.mark.faults
-def test_kill_9_of_the_supervisor_ends_everything(run, folder):
+def test_kill_9_of_the_supervisor_ends_everything(made, run, folder):
+    (folder / "var" / "sample-loaded").touch()
     supervisor = run(sleeper(folder) + sleeper(folder, "other"), private=True)
     wait_until(lambda: len(sleepers(folder)) == 2, 60)
     supervisor.kill()
@@ -118,13 +116,13 @@ def test_a_closed_terminal_ends_everything(run, folder):
 
 
 def test_a_process_that_ends_stops_the_others_and_gives_its_code(run, folder):
-    supervisor = run(sleeper(folder) + "short: exec sh -c 'sleep 1; exit 3'\n")
+    supervisor = run(sleeper(folder) + "short: exec sh -c 'sleep 0.3; exit 3'\n")
     assert supervisor.wait(60) == 3
     wait_until(lambda: not processes_of(folder))
 
 
 @pytest.mark.faults
-def test_it_says_where_to_look_and_heals_a_killed_postgres(run, folder):
+def test_it_says_where_to_look_and_heals_a_killed_postgres(made, run, folder):
     port = free_port()
     supervisor = run(f"web: exec python -m http.server -d {folder} {port}\n", port=port, private=True)
     wait_until(lambda: "Pressroom is ready" in supervisor.said(), 60)

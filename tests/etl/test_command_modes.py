@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import execute_from_command_line
+from django.utils import translation
 
 from etl.models import Product, ProductSyncRun, StagingProduct
 from observed import NOON, log
-from processes import manage
+from processes import manage, manage_here
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,7 +99,7 @@ def test_full_deletes_and_tells_how_many(fed, capsys):
 
 def test_too_many_deletes_exit_with_one_and_say_how_many_of_how_many(fed, capsys):
     StagingProduct.objects.filter(style_no__in="345").delete()
-    failed = manage("etl_products", "--full")
+    failed = manage_here("etl_products", "--full")
     assert (failed.returncode, len(failed.stderr.strip().splitlines())) == (1, 1)
     assert "3 / 10 = 30.0 % > 10 %" in failed.stderr
     assert report(capsys, "--full", "--max-delete-percent", "30%")["deleted"] == 3
@@ -139,6 +140,7 @@ def test_a_queued_run_of_another_mode_is_in_the_way(fed, capsys):
 def test_the_watermark_command_speaks_the_language_of_the_settings():
     shown = manage("etl_watermark", "show", LANGUAGE_CODE="zh-hans")
     assert (shown.returncode, shown.stdout.strip()) == (0, "尚未读取任何数据源。")
-    wrong = manage("etl_watermark", "rewind", "--to", "x", "--reason", "y", LANGUAGE_CODE="zh-hans")
+    with translation.override("zh-hans"):
+        wrong = manage_here("etl_watermark", "rewind", "--to", "x", "--reason", "y")
     assert wrong.returncode == 2
     assert "不是 ISO 8601 日期或时间" in wrong.stderr

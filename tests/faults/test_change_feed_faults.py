@@ -37,12 +37,21 @@ START_LINE = 4711
 # Each transaction has its number early (as a run's fence gives it), then waits, then writes through product
 # sync's own statement, then waits before it commits or (one in eight) rolls back. `turn` is counted under the
 # product's lock and knows nothing of ids: it is the order that the feed must keep.
-WRITER = """
-import random, time
+# One process starts Django and forks the writers before it has a connection.
+WRITERS_AT_WORK = """
+import os, random, sys, time
 from django.db import connection, transaction
 from etl.products.merge import CREATE_INCOMING, MERGE
 
-random.seed({seed})
+children = []
+for seed in range({count}):
+    child = os.fork()
+    if child == 0:
+        break
+    children.append(child)
+else:
+    sys.exit(any([os.waitpid(child, 0)[1] for child in children]))
+random.seed(seed)
 with connection.cursor() as cursor:
     cursor.execute("SELECT pg_advisory_lock_shared(%s)", [{start_line}])  # all start together
 end = time.monotonic() + {seconds}
@@ -138,19 +147,16 @@ def constants_kept():
 
 
 def writers(stack, count, seconds):
-    """Processes that write for a while; each is waited for (or killed) at the end."""
-    started = []
+    """`count` processes that write for a while; their parent, which ends with the last of them."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [START_LINE])
-    for seed in range(count):
-        code = WRITER.format(seed=seed, seconds=seconds, products=PRODUCTS, start_line=START_LINE)
-        process = start_python(code)
-        stack.callback(process.kill)
-        started.append(process)
+    code = WRITERS_AT_WORK.format(count=count, seconds=seconds, products=PRODUCTS, start_line=START_LINE)
+    parent = start_python(code)
+    stack.callback(parent.kill)
     wait_until(lambda: waiting_at_the_start() == count, timeout=120, what="the writers' start")
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(%s)", [START_LINE])
-    return started
+    return parent
 
 
 def waiting_at_the_start():
@@ -178,13 +184,13 @@ def test_a_poller_sees_every_change_once_and_in_order_while_eight_writers_commit
     ours = FeedFollower("change feed")
     followers = [ours, IdFollower("id cursor"), XminFollower("xmin cursor")]
     with ExitStack() as stack:
-        processes = writers(stack, WRITERS, SECONDS)
+        writing = writers(stack, WRITERS, SECONDS)
         polls = 0
-        while any(process.poll() is None for process in processes):
+        while writing.poll() is None:
             for follower in followers:
                 follower.poll()
             polls += 1
-        failures = [process.stderr.read() for process in processes if process.returncode]
+        failure = writing.stderr.read() if writing.returncode else ""
     for follower in followers:
         follower.poll()
     while ours.poll():
@@ -194,7 +200,7 @@ def test_a_poller_sees_every_change_once_and_in_order_while_eight_writers_commit
     print(f"\n{len(known)} changes by {WRITERS} writers in {SECONDS} s, {polls} polls of each")
     for name, (missed, twice, late) in wrongs.items():
         print(f"  {name:12} missed {missed}, twice {twice}, out of order {late}")
-    assert not failures, failures[0]
+    assert writing.returncode == 0, failure
     assert len(known) == ProductChange.objects.count() > 20 * SECONDS
     assert wrongs["change feed"] == (0, 0, 0)
     assert wrongs["id cursor"][0] > 0, "the negative control did not fail"
@@ -207,7 +213,7 @@ def test_a_consumer_killed_again_and_again_counts_every_change_once(truth_table,
     place = tmp_path / "cursor"
     printed = []
     with ExitStack() as stack:
-        processes = writers(stack, 2, SECONDS + 2 * KILLS)
+        writing = writers(stack, 2, SECONDS + 2 * KILLS)
         for _ in range(KILLS):
             followers = [
                 start_manage("consume_product_changes", *where, "--follow", "--every", "0.05", "--limit", "3")
@@ -221,8 +227,7 @@ def test_a_consumer_killed_again_and_again_counts_every_change_once(truth_table,
             for follower in followers:
                 os.killpg(follower.pid, signal.SIGKILL)
             printed += printed_ids(followers[1].communicate()[0])
-        for process in processes:
-            process.wait()
+        assert writing.wait() == 0
     assert manage("consume_product_changes", "--consumer", "killed").returncode == 0
     printed += printed_ids(manage("consume_product_changes", "--cursor-file", str(place)).stdout)
     known = truth()

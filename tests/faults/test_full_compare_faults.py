@@ -14,7 +14,7 @@ from runs import reaper
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults, pytest.mark.timeout(600)]
 
 LENGTH = os.environ.get("FAULTS", "short")
-ROWS = {"short": 2_000, "ci": 20_000, "full": 50_000}[LENGTH]
+ROWS = {"short": 1_000, "ci": 20_000, "full": 50_000}[LENGTH]
 KILLS = {"short": 2, "ci": 5, "full": 20}[LENGTH]
 FAST = {"RUN_LEASE_SECONDS": "2", "REAPER_SECONDS": "1"}
 

@@ -31,8 +31,7 @@ def test_without_the_reaper_a_killed_run_stays_open(transactional_db):
 def test_without_the_token_a_frozen_worker_goes_on_with_what_others_have_finished(transactional_db):
     """The source is read a second time with nothing changed, so no product's version stands in its way."""
     ProductSource(ROWS).stage()
-    with Reaper(), Victim("etl", **FAST):
-        requested().ends()
+    sync.run_product_sync(services.start_sync_here(services.SyncOptions(), actor="test").pk)
     ProductSource(ROWS).stage("unchanged")
     with Reaper():
         run = requested()

@@ -1,5 +1,7 @@
 """The reaper finds what nobody looks after."""
 
+import time
+
 import pytest
 from django.db import connection, transaction
 from django.test import override_settings
@@ -147,15 +149,16 @@ with transaction.atomic(), connection.cursor() as cursor:
     ProductSyncRun.objects.select_for_update().get(pk={run.pk})
     ProductSyncRun.objects.filter(pk={run.pk}).update(phase="pages")
     print("working", flush=True)
-    cursor.execute("SELECT pg_sleep(3)")
+    cursor.execute("SELECT pg_sleep(1.5)")
 print("done", flush=True)
 """,
         RUN_LEASE_SECONDS="600",
     )
     assert slow.stdout.readline() == "working\n"
-    with override_settings(RUN_LEASE_SECONDS=1):
+    with override_settings(RUN_LEASE_SECONDS=0.5):
         while slow.poll() is None:
             reaper.reap()
+            time.sleep(0.05)
     assert slow.communicate()[0] == "done\n"
 
 

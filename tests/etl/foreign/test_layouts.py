@@ -10,7 +10,7 @@ from etl.products.source import SourceUnusable
 from etl.products.staging import configured_source
 from foreign_servers import create_table, good, insert
 from observed import NOON, counts, products
-from processes import manage
+from processes import manage_here
 from runs.querysets import database_now
 
 
@@ -228,10 +228,11 @@ def test_a_page_inside_a_tie_walks_the_index_of_postgresql(tied, server):
     assert "Sort Key: products_staging" not in plan
 
 
-def test_a_source_that_cannot_be_used_is_one_line_and_exit_code_two(server):
+def test_a_source_that_cannot_be_used_is_one_line_and_exit_code_two(server, read_from):
     server.execute(
         f"CREATE TABLE products_staging (id varchar(9), {columns(server)}, updated_at {server.time_type} NULL)"
     )
-    done = manage("etl_products", STAGING_DATABASE_URL=server.url())
+    read_from(server)
+    done = manage_here("etl_products")
     assert (done.returncode, len(done.stderr.strip().splitlines())) == (2, 1)
     assert "STAGING_ID_COLUMN" in done.stderr

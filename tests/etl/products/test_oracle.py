@@ -4,10 +4,10 @@ import itertools
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import cleaning
 from etl.models import Product, ProductChange, RejectedRow, StagingProduct
 from etl.products import services, sync
 from observed import NOON
@@ -41,9 +41,7 @@ def expected_names():
 @settings(deadline=None, suppress_health_check=list(HealthCheck))
 @given(feeds=st.lists(st.lists(ROW, max_size=6), min_size=1, max_size=3), batch_size=st.integers(1, 4))
 def test_products_follow_the_source_and_the_log_tells_every_change_once(feeds, batch_size):
-    with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE etl_productsyncshard, products, products_staging, product_change_log, etl_watermark,"
-                       " etl_productsyncrun, etl_productsyncbatch, etl_rejectedrow")  # fmt: skip
+    cleaning.clean()  # of the last example
     for rows in feeds:
         for sku, minute, name, price in rows:
             StagingProduct.objects.create(

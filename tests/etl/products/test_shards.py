@@ -100,7 +100,7 @@ def test_the_watermark_moves_when_the_last_shard_is_done_and_not_before(stage, m
 
 def test_shards_are_read_by_other_workers(filled):
     with Worker("etl", RUN_LEASE_SECONDS="10"):
-        run = services.request_sync(services.SyncOptions(shards=2, batch_size=5), actor="test")
+        run = services.request_sync(services.SyncOptions(shards=2, batch_size=20), actor="test")
         wait_until(lambda: not ProductSyncRun.objects.open().exists(), timeout=60, what="the end of the run")
     run.refresh_from_db()
     assert (run.status, run.read) == ("completed", 301)
