@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from config.staging import Staging
 from etl.products.databases import Column, ForeignDatabase, Index, Layout, Params, Selection, TableFacts
+from etl.products.local import LocalSource
 from etl.products.normalise import RawProduct, readable_key
 from etl.products.positions import BEFORE_EVERY_ID, Position
 from etl.products.source import (
@@ -26,7 +27,6 @@ from etl.products.source import (
     COLUMNS,
     PAGE_MAX_BYTES,
     PAYLOAD,
-    LocalSource,
     OthersRow,
     SameRow,
     SourceKey,

@@ -5,9 +5,10 @@ from django.conf import settings
 from config.staging import MYSQL
 from etl.products.databases import ForeignDatabase
 from etl.products.foreign import ForeignSource
+from etl.products.local import LocalSource
 from etl.products.mysql import MySQLDatabase
 from etl.products.postgres import PostgresDatabase
-from etl.products.source import LocalSource, Source
+from etl.products.source import Source
 
 
 def configured_source() -> Source:

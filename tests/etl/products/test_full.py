@@ -12,10 +12,10 @@ from etl.models import Product, ProductChange, ProductSyncBatch, StagingProduct,
 from etl.products import disappeared, services, sync
 from etl.products.choices import Mode
 from etl.products.disappeared import IdSet
+from etl.products.local import WHITE_SPACE, LocalSource
 from etl.products.normalise import readable_key
 from etl.products.readings import key_pages
 from etl.products.rehearsal import rehearse
-from etl.products.source import WHITE_SPACE, LocalSource
 from observed import NOON, counts, log, physical, products
 from runs.errors import RunFailed
 

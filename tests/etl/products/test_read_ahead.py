@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 from etl.models import Product, ProductChange
-from etl.products.source import LocalSource
+from etl.products.local import LocalSource
 from observed import counts, log, products
 
 

@@ -6,8 +6,8 @@ from django.db import connection
 from etl.models import Product, ProductChange, StagingProduct
 from etl.products import rehash, services, sync
 from etl.products.choices import Mode
+from etl.products.local import LocalSource
 from etl.products.rehearsal import rehearse
-from etl.products.source import LocalSource
 from observed import counts, log, physical
 
 REHASH = {"mode": Mode.REHASH}

@@ -7,8 +7,8 @@ from django.db import connection
 
 from etl.models import Product, ProductSyncRun, RejectedRow
 from etl.products import services, sync
+from etl.products.local import LocalSource
 from etl.products.rehearsal import rehearse
-from etl.products.source import LocalSource
 from observed import counts, everything, products
 from runs.errors import RunFailed
 

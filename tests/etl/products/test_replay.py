@@ -12,9 +12,9 @@ from access.models import AuditEvent
 from etl.models import StagingProduct, Watermark
 from etl.products import services, sync
 from etl.products.choices import Mode
+from etl.products.local import LocalSource
 from etl.products.positions import Position
 from etl.products.rehearsal import rehearse
-from etl.products.source import LocalSource
 from etl.products.wishes import keys_asked, mode_asked
 from observed import NOON, counts, log, open_rejects, physical, products
 

@@ -11,9 +11,10 @@ from django.utils import timezone
 from access.models import AuditEvent
 from etl.models import Product, ProductChange, ProductSyncBatch, ProductSyncRun, ProductSyncShard, StagingProduct
 from etl.products import services, sharding, sync
+from etl.products.local import LocalSource
 from etl.products.positions import Position
 from etl.products.shards import open_shards
-from etl.products.source import LocalSource, OthersRow
+from etl.products.source import OthersRow
 from observed import NOON, counts, everything, log, open_rejects, physical, products
 from processes import Worker, wait_until
 from runs import reaper

@@ -11,8 +11,9 @@ from django.utils import timezone
 from etl.models import Product, ProductChange, ProductSyncBatch, RejectedRow, StagingProduct, Watermark
 from etl.products import services, sync
 from etl.products.choices import Phase
+from etl.products.local import LocalSource
 from etl.products.positions import Position
-from etl.products.source import LocalSource, SameRow
+from etl.products.source import SameRow
 from observed import NOON, counts, log, open_rejects, physical, products
 
 
@@ -365,7 +366,7 @@ def test_a_product_written_by_someone_else_in_between_is_read_again(stage, synce
 
 
 def test_a_page_is_bounded_in_bytes_as_well_as_in_rows(stage, synced, monkeypatch):
-    monkeypatch.setattr("etl.products.source.PAGE_MAX_BYTES", 3_000)
+    monkeypatch.setattr("etl.products.local.PAGE_MAX_BYTES", 3_000)
     for number in range(6):
         stage(str(number), minute=number, description="x" * 1_000)
     run = synced()
@@ -405,7 +406,7 @@ def test_the_page_query_walks_the_index_and_not_the_table(stage, synced, monkeyp
     source = LocalSource()
     source.check()
     with monkeypatch.context() as patched:
-        patched.setattr("etl.products.source.psycopg.Cursor", Explaining)
+        patched.setattr("etl.products.local.psycopg.Cursor", Explaining)
         source.page(Position(NOON + timedelta(seconds=4_000), 0), timezone.now(), 100, skip_same=True)
     assert "idx_products_staging_cursor" in plans[0]
     assert "idx_products_brand_sku" in plans[0]
