@@ -131,6 +131,7 @@ INSTALLED_APPS = [
     "watch",
     "runs",
     "etl",
+    "exports",
 ]
 
 MIDDLEWARE = [
@@ -261,6 +262,13 @@ ETL_MAX_ROW_BYTES = env.int("ETL_MAX_ROW_BYTES", default=1_000_000)
 STAGING = staging.from_environment(
     os.environ, time_zone=TIME_ZONE, seconds=env.seconds("STAGING_TIMEOUT_SECONDS", default=120)
 )
+
+# --- Exports -------------------------------------------------------------------------------------
+
+# where files of briefs go; a name given for one may not lead out of it
+EXPORTS_DIR = Path(env.str("EXPORTS_DIR", default=str(VAR_DIR / "exports")))
+# the way back to the time before briefs made by hand had tables of their own: brief
+EXPORTS_MANUAL_STORE = env.one_of("EXPORTS_MANUAL_STORE", default="manual", known=("manual", "brief"))
 
 # --- API -----------------------------------------------------------------------------------------
 
