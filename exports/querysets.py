@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -33,6 +34,14 @@ class ArticleQuerySet(models.QuerySet):
                 is_it |= Q(title_parts__contains=word.upper())
             found = found.alias(title_parts=Upper("title")).filter(is_it)
         return found
+
+    def scored(self, least: Decimal) -> ArticleQuerySet:
+        """Of which the pipeline thinks this much at least."""
+        return self.filter(score__gte=least)
+
+    def best_first(self) -> ArticleQuerySet:
+        """By score, then the newest; from an index, and ending in a key."""
+        return self.order_by(F("score").desc(nulls_last=True), F("published_at").desc(nulls_last=True), "article_id")
 
 
 class ManualReviewQuerySet(models.QuerySet):
