@@ -18,6 +18,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 
 from access.services import record
+from exports.briefs import payload_of
 from exports.candidates import are_free
 from exports.choices import ExportError, Source
 from exports.funnel import Draft, OnStep, draft, ignore
@@ -123,6 +124,7 @@ class Export:
                 "run": run.pk,
                 "source": str(Source.WORKER),
                 "tag": run.report_tag,
+                "date": run.report_date,
                 "template": run.template,
                 "printed": len(made.article_ids),
                 "recorded": len(recorded.items),
@@ -171,18 +173,11 @@ def outcome(made: Draft, run: ExportRun) -> dict[str, Any]:
 
 def payload(made: Draft, run: ExportRun) -> dict[str, Any]:
     """What was asked for and what came of it, as the batch and the run keep it."""
-    return {
-        "report_tag": run.report_tag,
-        "report_date": run.report_date.isoformat(),
-        "template": run.template,
-        "run_id": run.pk,
+    return payload_of(made.printed, tag=run.report_tag, template=run.template, numbers=made.numbers) | {
         "min_score": run.min_score,
         "limit": run.limit,
         "skip_exported": run.skip_exported,
         "skip_scope": str(run.skip_scope),
-        "numbers": made.numbers,
-        "category_counts": made.printed.category_counts,
-        "article_ids": made.article_ids,
     }
 
 

@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from itertools import chain
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -19,7 +20,7 @@ from runs.errors import Conflict
 from runs.services import cancel
 from worker_briefs import DAY, NOON, article, articles, assert_adds_up, by_hand, exported, in_brief, options, skipped
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("shipped_templates")]
 
 
 def test_the_best_articles_go_into_the_brief_in_order_of_score_age_and_id():
@@ -73,7 +74,7 @@ def test_text_payload_and_hash_are_kept_with_the_run_and_with_the_batch():
     assert run.content.startswith("【")
     assert run.sha256 == batch.sha256 == sha256_of(run.content)
     assert run.payload == batch.export_payload
-    assert run.payload["article_ids"] == in_brief()
+    assert sorted(chain.from_iterable(run.payload["printed"].values())) == sorted(in_brief())
     assert (run.printed, run.recorded) == (20, 20)
     assert (batch.report_tag, batch.report_date, batch.sequence_no, batch.source) == ("2026-03-01", DAY, 1, "worker")
     event = AuditEvent.objects.get(action="brief.exported")
@@ -347,10 +348,7 @@ def test_a_review_that_is_being_decided_about_is_not_waited_for():
     articles(6)
     run = services.start_export_here(options(limit=3), actor="test")
     first = draft(run).article_ids[0]
-    seen = []
-
-    def between(percent):
-        seen.append(percent)
+    seen, not_waited_for = [], []
 
     def held():
         try:
@@ -359,6 +357,7 @@ def test_a_review_that_is_being_decided_about_is_not_waited_for():
                 ready.set()
                 for _ in range(200):
                     if seen.count(80) > 1:
+                        not_waited_for.append(first)
                         break
                     threading.Event().wait(0.02)
                 ManualReview.objects.filter(article_id=first).update(status="discarded")
@@ -369,8 +368,9 @@ def test_a_review_that_is_being_decided_about_is_not_waited_for():
     thread = threading.Thread(target=held)
     thread.start()
     ready.wait()
-    worker.run_export(run.pk, on_step=between)
+    worker.run_export(run.pk, on_step=seen.append)
     thread.join()
+    assert not_waited_for
     run.refresh_from_db()
     assert (run.status, run.printed) == ("completed", 3)
     assert first not in in_brief()
