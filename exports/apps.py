@@ -9,6 +9,9 @@ class ExportsConfig(AppConfig):
     verbose_name = _("Briefs")
 
     api_urls = "exports.api.urls"
+    home = "exports.home.home"
+    metrics = "exports.metrics.collect"
+    doctor = ["exports.checkup.examine"]
     schedules = [
         Schedule(
             name="Worker's brief",

@@ -6,8 +6,9 @@ the handful that is left. Every candidate is in exactly one part: under the firs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from functools import cached_property
 
 from django.db.models import Case, Count, Exists, OuterRef, Q, TextField, Value, When
 
@@ -28,18 +29,12 @@ class Candidates:
 
     @property
     def all(self) -> ArticleQuerySet:
-        """Whatever has the score, best first."""
-        return Article.objects.scored(self.run.min_score or Decimal(0)).best_first()
+        """Whatever has the score."""
+        return Article.objects.scored(self.run.min_score or Decimal(0))
 
-    def take(self, most: int) -> list[Article]:
-        """The first of those that nothing speaks against, each with its review."""
-        left = self.all
-        for condition in self._reasons.values():
-            left = left.exclude(condition)
-        return list(left.select_related("review").defer("content")[:most])
-
+    @cached_property
     def counted(self) -> dict[str, int]:
-        """How many are left out by reason, and under NOT_LEFT_OUT how many are not."""
+        """How many are left out by reason, and under NOT_LEFT_OUT how many are not; what is not there is none."""
         reason = Case(
             *(When(condition, then=Value(str(name))) for name, condition in self._reasons.items()),
             default=Value(NOT_LEFT_OUT),
@@ -48,14 +43,26 @@ class Candidates:
         rows = self.all.order_by().annotate(reason=reason).values("reason").annotate(count=Count("pk"))
         return dict(rows.values_list("reason", "count"))
 
+    def take(self, most: int) -> list[Article]:
+        """The first of those that nothing speaks against, each with its review."""
+        left = self._best_first(self._without(self._reasons), self.counted.get(NOT_LEFT_OUT, 0))
+        return list(left.select_related("review").defer("content")[:most])
+
     def first_left_out(self, reason: str) -> list[str]:
         """The best of those that are left out for a reason."""
+        earlier = list(self._reasons)[: list(self._reasons).index(Skipped(reason))]
+        left = self._without(earlier).filter(self._reasons[Skipped(reason)])
+        return list(self._best_first(left, self.counted[reason]).values_list("article_id", flat=True)[:FIRST_SHOWN])
+
+    def _without(self, reasons: Iterable[Skipped]) -> ArticleQuerySet:
         left = self.all
-        for name, condition in self._reasons.items():
-            if name == reason:
-                return list(left.filter(condition).values_list("article_id", flat=True)[:FIRST_SHOWN])
-            left = left.exclude(condition)
-        raise KeyError(reason)
+        for each in reasons:
+            left = left.exclude(self._reasons[each])
+        return left
+
+    def _best_first(self, articles: ArticleQuerySet, count: int) -> ArticleQuerySet:
+        # the first of many are soon met along the index; to meet the first of few it would be walked to the end
+        return articles.best_first(few=count * 2 < sum(self.counted.values()))
 
 
 def are_free(article_ids: Sequence[str], run: ExportRun, *, recorded_in: BriefBatch) -> bool:

@@ -90,9 +90,11 @@ def story_of(article: Article) -> Story:
 
 def skips(candidates: Candidates, taken: int, *, beyond: list[Article]) -> dict[str, dict[str, Any]]:
     """How many candidates are left out, by reason in the order of Skipped, and the best of them."""
-    counted = candidates.counted()
-    not_left_out = counted.pop(NOT_LEFT_OUT, 0)
-    skipped = {name: (number, candidates.first_left_out(name)) for name, number in counted.items()}
+    counted = candidates.counted
+    not_left_out = counted.get(NOT_LEFT_OUT, 0)
+    skipped = {
+        name: (number, candidates.first_left_out(name)) for name, number in counted.items() if name != NOT_LEFT_OUT
+    }
     if not_left_out > taken:
         skipped[Skipped.BEYOND_LIMIT] = not_left_out - taken, [article.article_id for article in beyond]
     return {str(name): {"count": skipped[name][0], "first": skipped[name][1]} for name in Skipped if name in skipped}
