@@ -6,63 +6,62 @@ the handful that is left. Every candidate is in exactly one part: under the firs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
-from functools import cached_property
+from typing import NamedTuple
 
-from django.db.models import Case, Count, Exists, OuterRef, Q, TextField, Value, When
+from django.db import connection
+from django.db.models import Case, Exists, OuterRef, Q, TextField, Value, When
 
 from exports.choices import Region, ReviewStatus, Sentiment, Skipped, SkipScope, Source
 from exports.models import Article, BriefBatch, BriefItem, BriefTemplate, ExportRun, ManualExportItem, ManualReview
-from exports.querysets import ArticleQuerySet
 
 FIRST_SHOWN = 20
 NOT_LEFT_OUT = ""
 
 
-class Candidates:
-    """The articles that are good enough for a run, and why some of them are left out."""
+class Part(NamedTuple):
+    """Candidates of which the same is to be said: how many, and the best of them."""
 
-    def __init__(self, run: ExportRun, template: BriefTemplate) -> None:
-        self.run = run
-        self._reasons = {**discarded(), **exported(run), **unprintable(template)}
+    count: int
+    first: list[str]
 
-    @property
-    def all(self) -> ArticleQuerySet:
-        """Whatever has the score."""
-        return Article.objects.scored(self.run.min_score or Decimal(0))
 
-    @cached_property
-    def counted(self) -> dict[str, int]:
-        """How many are left out by reason, and under NOT_LEFT_OUT how many are not; what is not there is none."""
-        reason = Case(
-            *(When(condition, then=Value(str(name))) for name, condition in self._reasons.items()),
-            default=Value(NOT_LEFT_OUT),
-            output_field=TextField(),
+# every candidate is judged once; what follows reads the judgements only
+JUDGE = """
+    WITH judged AS MATERIALIZED ({judged})
+    SELECT reason, count,
+           ARRAY(SELECT article_id FROM judged j WHERE j.reason = parts.reason
+                  ORDER BY score DESC, published_at DESC NULLS LAST, article_id
+                  LIMIT CASE parts.reason WHEN %s THEN %s ELSE %s END)
+      FROM (SELECT reason, count(*) FROM judged GROUP BY reason) parts
+"""
+
+
+def judge(run: ExportRun, template: BriefTemplate, *, most: int) -> dict[str, Part]:
+    """All candidates by the first reason to leave them out; under NOT_LEFT_OUT the best `most` of the others."""
+    reasons = {**discarded(), **exported(run), **unprintable(template)}
+    reason = Case(
+        *(When(condition, then=Value(str(name))) for name, condition in reasons.items()),
+        default=Value(NOT_LEFT_OUT),
+        output_field=TextField(),
+    )
+    candidates = Article.objects.scored(run.min_score or Decimal(0)).order_by()
+    judged = candidates.values("article_id", "score", "published_at", reason=reason)
+    sql, parameters = judged.query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            JUDGE.format(judged=sql.replace("%", "%%").replace("%%s", "%s")),
+            [*parameters, NOT_LEFT_OUT, most, FIRST_SHOWN],
         )
-        rows = self.all.order_by().annotate(reason=reason).values("reason").annotate(count=Count("pk"))
-        return dict(rows.values_list("reason", "count"))
+        return {name: Part(count, first) for name, count, first in cursor.fetchall()}
 
-    def take(self, most: int) -> list[Article]:
-        """The first of those that nothing speaks against, each with its review."""
-        left = self._best_first(self._without(self._reasons), self.counted.get(NOT_LEFT_OUT, 0))
-        return list(left.select_related("review").defer("content")[:most])
 
-    def first_left_out(self, reason: str) -> list[str]:
-        """The best of those that are left out for a reason."""
-        earlier = list(self._reasons)[: list(self._reasons).index(Skipped(reason))]
-        left = self._without(earlier).filter(self._reasons[Skipped(reason)])
-        return list(self._best_first(left, self.counted[reason]).values_list("article_id", flat=True)[:FIRST_SHOWN])
-
-    def _without(self, reasons: Iterable[Skipped]) -> ArticleQuerySet:
-        left = self.all
-        for each in reasons:
-            left = left.exclude(self._reasons[each])
-        return left
-
-    def _best_first(self, articles: ArticleQuerySet, count: int) -> ArticleQuerySet:
-        # the first of many are soon met along the index; to meet the first of few it would be walked to the end
-        return articles.best_first(few=count * 2 < sum(self.counted.values()))
+def in_this_order(article_ids: Sequence[str]) -> list[Article]:
+    """These articles, each with its review."""
+    found = Article.objects.filter(article_id__in=article_ids).select_related("review").defer("content")
+    by_id = {article.article_id: article for article in found}
+    return [by_id[each] for each in article_ids if each in by_id]
 
 
 def are_free(article_ids: Sequence[str], run: ExportRun, *, recorded_in: BriefBatch) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from exports.candidates import FIRST_SHOWN, NOT_LEFT_OUT, Candidates
+from exports.candidates import FIRST_SHOWN, NOT_LEFT_OUT, Part, in_this_order, judge
 from exports.choices import ExportError, Region, Sentiment, Skipped
 from exports.clustering import Cluster, cluster
 from exports.models import Article, BriefTemplate, ExportRun
@@ -51,12 +51,13 @@ def draft(run: ExportRun, on_step: OnStep = ignore) -> Draft:
         template = BriefTemplate.objects.filter(slug=run.template).prefetch_related("sections").first()
         if template is None:
             raise RunFailed(ExportError.TEMPLATE_UNKNOWN, run.template)
-        candidates = Candidates(run, template)
         most = run.limit or MOST_ARTICLES
-        found = candidates.take(most + FIRST_SHOWN)
-        skipped = skips(candidates, len(found[:most]), beyond=found[most:])
+        parts = judge(run, template, most=most + FIRST_SHOWN)
+        left = parts.pop(NOT_LEFT_OUT, Part(0, []))
+        articles = in_this_order(left.first[:most])
+        skipped = skips(parts, beyond=Part(max(0, left.count - most), left.first[most:]))
     on_step(CHOSEN)
-    layout, stories = layout_of(template), [story_of(article) for article in found[:most]]
+    layout, stories = layout_of(template), [story_of(article) for article in articles]
     ordered, likeness, buckets = clustered(layout, stories)
     on_step(CLUSTERED)
     numbers = numbers_of(layout, run.report_date)
@@ -88,16 +89,10 @@ def story_of(article: Article) -> Story:
     )
 
 
-def skips(candidates: Candidates, taken: int, *, beyond: list[Article]) -> dict[str, dict[str, Any]]:
+def skips(parts: dict[str, Part], *, beyond: Part) -> dict[str, dict[str, Any]]:
     """How many candidates are left out, by reason in the order of Skipped, and the best of them."""
-    counted = candidates.counted
-    not_left_out = counted.get(NOT_LEFT_OUT, 0)
-    skipped = {
-        name: (number, candidates.first_left_out(name)) for name, number in counted.items() if name != NOT_LEFT_OUT
-    }
-    if not_left_out > taken:
-        skipped[Skipped.BEYOND_LIMIT] = not_left_out - taken, [article.article_id for article in beyond]
-    return {str(name): {"count": skipped[name][0], "first": skipped[name][1]} for name in Skipped if name in skipped}
+    parts = parts | ({Skipped.BEYOND_LIMIT: beyond} if beyond.count else {})
+    return {str(name): {"count": parts[name].count, "first": parts[name].first} for name in Skipped if name in parts}
 
 
 def clustered(

@@ -99,7 +99,8 @@ class ExportRunAdmin(RunAdmin):
         when=lambda run: run.kind == Source.WORKER and not run.is_open,
     )
     def run_again(self, request: HttpRequest, run: ExportRun) -> HttpResponse | None:
-        return self._start(request, ExportOptions(**{name: getattr(run, name) for name in ExportOptions().as_fields()}))
+        wish = {name: getattr(run, name) for name in ExportOptions().as_fields() if getattr(run, name) is not None}
+        return self._start(request, ExportOptions(**wish))
 
     def _start(self, request: HttpRequest, options: ExportOptions) -> HttpResponse | None:
         try:
