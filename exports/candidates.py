@@ -1,14 +1,14 @@
 """Which articles the worker may export, which it leaves out, and why.
 
-All of it is asked of the database: a million articles of which nearly all were exported cost a few counted rows and
-the handful that is left. Every candidate is in exactly one part: under the first reason that holds for it, or taken.
+All of it is asked of the database, in one statement: of a million articles only the handful that is left comes back,
+beside how many were left out. Every candidate is in exactly one part: under the first reason that holds for it, or taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
 
 from django.db import connection
 from django.db.models import Case, Exists, OuterRef, Q, TextField, Value, When
@@ -20,7 +20,8 @@ FIRST_SHOWN = 20
 NOT_LEFT_OUT = ""
 
 
-class Part(NamedTuple):
+@dataclass(frozen=True)
+class Part:
     """Candidates of which the same is to be said: how many, and the best of them."""
 
     count: int
@@ -50,10 +51,7 @@ def judge(run: ExportRun, template: BriefTemplate, *, most: int) -> dict[str, Pa
     judged = candidates.values("article_id", "score", "published_at", reason=reason)
     sql, parameters = judged.query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(
-            JUDGE.format(judged=sql.replace("%", "%%").replace("%%s", "%s")),
-            [*parameters, NOT_LEFT_OUT, most, FIRST_SHOWN],
-        )
+        cursor.execute(JUDGE.format(judged=sql), [*parameters, NOT_LEFT_OUT, most, FIRST_SHOWN])
         return {name: Part(count, first) for name, count, first in cursor.fetchall()}
 
 
