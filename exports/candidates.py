@@ -1,7 +1,7 @@
 """Which articles the worker may export, which it leaves out, and why.
 
 All of it is asked of the database, in one statement: of a million articles only the handful that is left comes back,
-beside how many were left out. Every candidate is in exactly one part: under the first reason that holds for it, or taken.
+beside how many were left out. Every candidate is in exactly one part: under the first reason that holds, or taken.
 """
 
 from __future__ import annotations
