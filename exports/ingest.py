@@ -35,15 +35,7 @@ class Ingested:
     unchanged: int = 0
     doubled: int = 0
     faults: list[Fault] = field(default_factory=list)
-
-    def __add__(self, other: Ingested) -> Ingested:
-        return Ingested(
-            self.created + other.created,
-            self.updated + other.updated,
-            self.unchanged + other.unchanged,
-            self.doubled + other.doubled,
-            [*self.faults, *other.faults],
-        )
+    ids: list[str] = field(default_factory=list)  # of the good rows
 
 
 def ingest_articles(
@@ -53,18 +45,18 @@ def ingest_articles(
     replace: bool = False,
     same_id: Literal["refuse", "last"] = "refuse",
     strict: bool = True,
-    first_row: int = 0,
 ) -> Ingested:
     """Write articles by their id and give each new one a pending review; all good rows in one transaction.
 
     A field that a row does not name keeps its stored value; with `replace` it becomes empty. Faulty rows are
-    left out and named, numbered from `first_row` on. Two rows of one id are refused as a whole (ValidationError
-    "duplicate-ids"), or the later one counts. Reviews that exist are never touched: what was exported stays so.
+    left out and named by their number, from zero. What a row has beside our fields is a fault if `strict`.
+    Two rows of one id are refused as a whole (ValidationError "duplicate-ids"), or the later one counts.
+    Reviews that exist are never touched: what was exported stays so.
     """
     good: list[Row] = []
     faults: list[Fault] = []
-    for number, given in enumerate(rows, start=first_row):
-        if number - first_row >= ROWS_AT_MOST:
+    for number, given in enumerate(rows):
+        if number >= ROWS_AT_MOST:
             raise ValidationError(
                 _("At most %(most)s articles at once."), code="too-many", params={"most": ROWS_AT_MOST}
             )
@@ -76,7 +68,7 @@ def ingest_articles(
     by_id = {row.article_id: row for row in good}
     if same_id == "refuse" and len(by_id) < len(good):
         raise _duplicates([row.article_id for row in good])
-    ingested = Ingested(doubled=len(good) - len(by_id), faults=faults)
+    ingested = Ingested(doubled=len(good) - len(by_id), faults=faults, ids=list(by_id))
     if by_id:
         values = [by_id[article_id].values for article_id in sorted(by_id)]
         created, updated = atomic_retried(lambda: _write(values, actor=actor, replace=replace))
