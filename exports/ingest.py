@@ -133,7 +133,7 @@ _LOCK = """
      ORDER BY a.article_id FOR NO KEY UPDATE OF a
 """
 # their triggers write to reviews: in the order in which everybody locks those
-_LOCK_REVIEWS = "SELECT 1 FROM manual_reviews WHERE article_id = ANY(%(changed)s) ORDER BY article_id FOR NO KEY UPDATE"
+_LOCK_REVIEWS = "SELECT 1 FROM manual_reviews WHERE article_id = ANY(%(changed)s) ORDER BY id FOR NO KEY UPDATE"
 _UPDATE = """
     UPDATE news_articles a SET ({names}, updated_at) = ROW({new}, clock_timestamp())
       FROM {given}

@@ -49,7 +49,7 @@ def locked(article_ids: Iterable[str]) -> dict[str, ManualReview]:
     ids = list(article_ids)
     # what no id can contain would be an error of the database, and is simply unknown
     askable = [each for each in ids if _is_storable(each)]
-    found = ManualReview.objects.filter(article_id__in=askable).order_by("article_id").select_for_update(no_key=True)
+    found = ManualReview.objects.filter(article_id__in=askable).order_by("id").select_for_update(no_key=True)
     rows = {row.article_id: row for row in found}
     if unknown := [each for each in ids if each not in rows]:
         raise ValidationError(

@@ -2,7 +2,7 @@
 
 Each verb is all or nothing, in one transaction of few statements: the lists that get new members are taken by
 an advisory lock (or two editors would append at one place), then the rows are locked in the order of their
-article ids, then everything is checked, then one UPDATE writes. `version` is counted up in every row that
+ids (as an export does), then everything is checked, then one UPDATE writes. `version` is counted up in every row that
 changes; whoever names an older one is told what is there now, and nothing is written.
 """
 
