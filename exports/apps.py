@@ -5,6 +5,8 @@ from django.utils.translation import gettext_lazy as _
 class ExportsConfig(AppConfig):
     name = "exports"
     verbose_name = _("Briefs")
+
+    api_urls = "exports.api.urls"
     role_permissions = {
         "operator": [
             "exports.decide_manualreview",
