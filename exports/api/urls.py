@@ -3,11 +3,12 @@
 from django.urls import include, path
 
 from api.routing import Router
-from exports.api import articles, batches, reviews
+from exports.api import articles, batches, reviews, runs
 
 router = Router()
 router.register("manual_filter", reviews.ManualFilterViewSet, basename="manual-filter")
 router.register("exports/batches", batches.BatchViewSet, basename="export-batch")
+router.register("exports/runs", runs.ExportRunViewSet, basename="export-run")
 
 urlpatterns = [
     path("exports/articles", articles.ArticlesView.as_view(), name="export-articles"),
