@@ -3,9 +3,15 @@
 from django.urls import include, path
 
 from api.routing import Router
-from exports.api import runs
+from exports.api import articles, batches, reviews, runs
 
 router = Router()
-router.register("runs", runs.ExportRunViewSet, basename="export-run")
+router.register("manual_filter", reviews.ManualFilterViewSet, basename="manual-filter")
+router.register("exports/batches", batches.BatchViewSet, basename="export-batch")
+router.register("exports/runs", runs.ExportRunViewSet, basename="export-run")
 
-urlpatterns = [path("exports/", include(router.urls))]
+urlpatterns = [
+    path("exports/articles", articles.ArticlesView.as_view(), name="export-articles"),
+    path("exports/latest", batches.LatestView.as_view(), name="export-latest"),
+    path("", include(router.urls)),
+]
