@@ -155,8 +155,7 @@ def test_killing_the_process_of_the_pool_again_and_again_changes_nothing_in_the_
 
 def struck(victim):
     """Wait until the failpoint has ended the process that the pool began with."""
-    wait_until(lambda: victim.children, what="the pool")
-    child = victim.children[0]
+    child = wait_until(lambda: next(iter(victim.children), None), what="the pool")
     wait_until(lambda: victim.has_been_struck(child), timeout=60, what="the failpoint")
 
 
