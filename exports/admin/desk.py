@@ -7,11 +7,11 @@ script `exports/desk.js` only sends what the plain forms of the page would send,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from itertools import chain
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from django import forms
 from django.contrib import admin, messages
@@ -31,12 +31,14 @@ from django.views.decorators.http import require_GET, require_POST
 from api.bounded import count_of
 from desk.admin import ReadOnlyAdmin
 from desk.bulk import BulkAction, bulk_action
+from desk.object_actions import Context
 from exports import reviewing
 from exports.admin import marks, undoing
 from exports.admin.compose import ComposeMixin
 from exports.admin.panel import EditForm, Panel, templates_known
 from exports.admin.wishes import is_key, message_of, read_keys, status_of, wants_json
-from exports.choices import Region, ReviewStatus, Sentiment
+from exports.choices import RANKED, Region, ReviewStatus, Sentiment
+from exports.clustering import cluster
 from exports.listing import COUNTED_AT_MOST, Appearance, Place, Wanted, appearances, counts, page_of
 from exports.models import ManualReview
 from exports.printing import edited
@@ -229,7 +231,7 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
             "filters": query_of({name: query.get(name, "") for name in FILTERS}),
             "is_filtered": is_filtered,
             "more_filters": said_of(wanted),
-            "rows": rows_of(page.rows, keep_order=bool(page.after or page.before)),
+            "rows": grouped(rows_of(page.rows), in_place=tab in RANKED),
             "count": count_of(rows) if is_filtered else "",
             "older": query_of(query, after=page.after) if page.after else "",
             "newer": query_of(query, before=page.before) if page.before else "",
@@ -369,11 +371,17 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
             review = self._review(request, pk)
             if not wants_json(request):
                 self.message_user(request, _("Saved."))
-                return redirect(back_to(request))
+                page = reverse("admin:exports_manualreview_change", args=[pk])
+                return redirect(page if request.POST.get("screen") == "page" else back_to(request))
             panel = Panel(review, request)
         else:
             panel = Panel(others or review, request, form=form, others=others)
-        context = {"panel": panel, "may_decide": True, "here": request.POST.get("next", "")}
+        context = {
+            "panel": panel,
+            "may_decide": True,
+            "here": request.POST.get("next", ""),
+            "screen": request.POST.get("screen", ""),
+        }
         if not wants_json(request):
             page = {**self.admin_site.each_context(request), "title": str(review.article), "opts": self.opts}
             return TemplateResponse(request, "exports/edit.html", page | context, status=status)
@@ -390,8 +398,14 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
             raise Http404
         return review
 
-    def page_context(self, review: ManualReview) -> dict[str, Any]:
-        return {"title": review.article.title or review.article_id, "briefs": briefs_of(review)}
+    def render_change_form(self, request: HttpRequest, context: Context, *args: Any, **kwargs: Any) -> HttpResponse:
+        if (review := context.get("original")) is not None:
+            panel = Panel(review, request)
+            context |= {"panel": panel, "may_decide": panel.may_decide, "briefs": panel.briefs, "screen": "page"}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def page_context(self, review: ManualReview) -> Context:
+        return {"title": review.article.title or review.article_id}
 
     @admin.display(description=gettext_lazy("status"))
     def status_shown(self, review: ManualReview) -> str:
@@ -533,15 +547,39 @@ def said_of(wanted: Wanted) -> str:
     return ", ".join(parts)
 
 
-def rows_of(reviews: list[ManualReview], *, keep_order: bool = True) -> list[Row]:
+def rows_of(reviews: list[ManualReview]) -> list[Row]:
     """Each with the briefs it was in: one query for all."""
     found = appearances(review.article_id for review in reviews) if reviews else {}
     return [Row(review, found.get(review.article_id, [])) for review in reviews]
 
 
-def briefs_of(review: ManualReview) -> list[Appearance]:
-    """Every brief the article was in, in both stores."""
-    return appearances([review.article_id]).get(review.article_id, [])
+def grouped(rows: list[Row], *, in_place: bool) -> list[Row]:
+    """Those that nearly repeat another of the page say so, and stand behind it unless they are to stay `in_place`."""
+    by_id = {row.review.article_id: row for row in rows}
+    stories = [Compared(key, row.title, row.summary, row.review.list_score, row.review.published_at)
+               for key, row in by_id.items()]  # fmt: skip
+    leaders: dict[str, str] = {}
+    for found in cluster(stories):
+        leaders |= {member.article_id: found.best for member in found.members if member.article_id != found.best}
+    told = [replace(row, similar_to=by_id[leaders[key]].title) if key in leaders else row for key, row in by_id.items()]
+    if in_place:
+        return told
+    behind: dict[str, list[Row]] = {}
+    for row in told:
+        if (leader := leaders.get(row.review.article_id)) is not None:
+            behind.setdefault(leader, []).append(row)
+    first = [row for row in told if not row.similar_to]
+    return [each for row in first for each in (row, *behind.get(row.review.article_id, []))]
+
+
+class Compared(NamedTuple):
+    """What is compared of a row."""
+
+    article_id: str
+    title: str
+    summary: str
+    score: Any
+    published_at: Any
 
 
 def tell_of_short_words(request: HttpRequest, text: str) -> None:

@@ -106,6 +106,11 @@
             const title = fresh.querySelector(".row-title");
             title.href = old.querySelector(".row-title").href;
             fresh.classList.toggle("moved", fresh.dataset.status !== desk.dataset.tab);
+            const similar = old.querySelector(".similar-mark");  // only the whole page knows what is like what
+            if (similar && !fresh.querySelector(".similar-mark")) {
+                fresh.classList.add("similar");
+                fresh.querySelector(".row-facts").append(similar);
+            }
             const isHere = old.classList.contains("here");
             const focused = old.contains(document.activeElement) ? document.activeElement : null;
             old.replaceWith(fresh);
