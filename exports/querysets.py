@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -33,6 +34,16 @@ class ArticleQuerySet(models.QuerySet):
                 is_it |= Q(title_parts__contains=word.upper())
             found = found.alias(title_parts=Upper("title")).filter(is_it)
         return found
+
+    def scored(self, least: Decimal) -> ArticleQuerySet:
+        """Of which the pipeline thinks this much at least."""
+        return self.filter(score__gte=least)
+
+    def best_first(self, *, few: bool = False) -> ArticleQuerySet:
+        """By score, then the newest; ending in a key. Along the index, unless these are known to be few."""
+        # + 0, or PostgreSQL walks the index of a million articles for a handful and looks each of them up
+        score = F("score") + 0 if few else F("score")
+        return self.order_by(score.desc(nulls_last=True), F("published_at").desc(nulls_last=True), "article_id")
 
 
 class ManualReviewQuerySet(models.QuerySet):
