@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -60,17 +61,22 @@ def _changed(gone: list[str], come: list[str]) -> Iterator[Line]:
         yield Line("new", right)
 
 
+# whole words where words have spaces between them, characters where not: half a word says nothing
+_PIECES = re.compile(r"[0-9A-Za-z\u00c0-\u024f]+|.", re.DOTALL)
+
+
 def _within(old: str, new: str) -> tuple[list[tuple[str, bool]], list[tuple[str, bool]]]:
     if len(old) + len(new) > 4000:
         return [(old, False)], [(new, False)]
-    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    before, after = _PIECES.findall(old), _PIECES.findall(new)
+    matcher = SequenceMatcher(None, before, after, autojunk=False)
     if matcher.ratio() < 0.4:  # two sentences with little in common would be a patchwork
         return [(old, False)], [(new, False)]
     left: list[tuple[str, bool]] = []
     right: list[tuple[str, bool]] = []
     for tag, from_old, to_old, from_new, to_new in matcher.get_opcodes():
         if to_old > from_old:
-            left.append((old[from_old:to_old], tag != "equal"))
+            left.append(("".join(before[from_old:to_old]), tag != "equal"))
         if to_new > from_new:
-            right.append((new[from_new:to_new], tag != "equal"))
+            right.append(("".join(after[from_new:to_new]), tag != "equal"))
     return left, right

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from django.db import connection
@@ -22,7 +23,7 @@ from django.utils import timezone
 from api.bounded import MATCHES_NAMED
 from exports.choices import RANKED, ReviewStatus, Source
 from exports.models import Article, BriefItem, ManualExportItem, ManualReview
-from exports.querysets import IN_ORDER
+from exports.querysets import IN_ORDER, SHORTEST_PART
 
 COUNTED_AT_MOST = 10_000
 PLACED = (*RANKED, ReviewStatus.EXPORTED)  # statuses whose rows may have a rank
@@ -56,7 +57,24 @@ class Wanted:
             rows = rows.filter(published_at__gte=_midnight(self.since))
         if self.until and self.until < date.max:
             rows = rows.filter(published_at__lt=_midnight(self.until + timedelta(days=1)))
-        return _found(rows, self.text) if self.text else rows
+        words = self.text.split()
+        if self.short_words and self.is_short:
+            for word in self.short_words:
+                rows = rows.filter(Q(article_id=word) | Q(article__title__icontains=word))
+            words = [word for word in words if word not in self.short_words]
+        return _found(rows, " ".join(words)) if words else rows
+
+    @property
+    def short_words(self) -> list[str]:
+        """Words too short for the index of titles. Chinese says much in two characters, so a short list is read
+        for them all the same; in a longer one they find an article of that very id only."""
+        return [word for word in self.text.split() if len(word) < SHORTEST_PART]
+
+    @cached_property
+    def is_short(self) -> bool:
+        """Whether the whole list can be read for a word; asks the database."""
+        rows: Any = ManualReview.objects.with_status(self.status)
+        return rows.order_by()[: COUNTED_AT_MOST + 1].count() <= COUNTED_AT_MOST
 
 
 def _midnight(day: date) -> datetime:

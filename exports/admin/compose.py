@@ -27,7 +27,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from exports import reviewing
+from exports import downloads, reviewing
 from exports.admin import marks
 from exports.admin.panel import Panel, chosen_template, templates_known
 from exports.admin.wishes import is_key, message_of, read_keys, status_of, wants_json
@@ -35,7 +35,7 @@ from exports.briefs import Brief, BriefOptions, export_by_hand, preview_by_hand
 from exports.choices import NotPrinted, Source
 from exports.diffs import Line, lines_between
 from exports.listing import Appearance, appearances
-from exports.models import BriefBatch, BriefTemplate, ManualExportBatch, ManualReview
+from exports.models import BriefBatch, BriefTemplate, ManualExportBatch, ManualExportItem, ManualReview
 from exports.printing import Story
 from exports.recording import MAX_TAG
 from runs.errors import Conflict, Contention
@@ -185,6 +185,24 @@ class Composition:
         for each in brief.not_printed if brief else ():
             if each.article_id in self.reviews:
                 yield self.reviews[each.article_id], str(NotPrinted(each.reason).label)
+
+    @property
+    def markdown(self) -> str:
+        """The same text as its Markdown download will be."""
+        brief = self.brief
+        if brief is None:
+            return ""
+        batch = ManualExportBatch(
+            report_tag=brief.report_tag,
+            template=brief.template,
+            content=brief.content,
+            export_payload={"category_counts": brief.category_counts},
+        )
+        items = [
+            ManualExportItem(article_id=each.story.article_id, metadata={"title": each.story.title})
+            for each in brief.printed.placed
+        ]
+        return downloads.markdown_of(batch, items).decode()
 
     @property
     def hidden(self) -> int:

@@ -209,7 +209,7 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
         wanted = form.wanted(tab)
         for errors in form.errors.values():
             messages.warning(request, " ".join(errors))
-        tell_of_short_words(request, wanted.text)
+        tell_of_short_words(request, wanted)
         rows = wanted.rows()
         page = page_of(
             rows,
@@ -582,11 +582,10 @@ class Compared(NamedTuple):
     published_at: Any
 
 
-def tell_of_short_words(request: HttpRequest, text: str) -> None:
-    """A short word finds only an article of that very id, which would look like a fault."""
-    short = [word for word in text.split() if len(word) < SHORTEST_PART]
-    if short:
-        note = _("“%(word)s” is short: parts of titles are searched from %(least)s characters on.")
+def tell_of_short_words(request: HttpRequest, wanted: Wanted) -> None:
+    """In a long list a short word finds only an article of that very id, which would look like a fault."""
+    if (short := wanted.short_words) and not wanted.is_short:
+        note = _("“%(word)s” is too short for a list this long: %(least)s characters or more are searched for.")
         messages.info(request, note % {"word": short[0], "least": SHORTEST_PART})
 
 

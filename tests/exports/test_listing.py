@@ -20,7 +20,7 @@ NOON = datetime.fromisoformat("2026-03-01T12:00:00+08:00")
 @pytest.fixture
 def awkward():
     """Selected articles with ties and gaps in everything they are ordered by."""
-    chance = random.Random(7)
+    chance = random.Random(7)  # noqa: S311 - the same awkward rows every time
     for number in range(60):
         article(
             f"a/{number}",
@@ -115,6 +115,15 @@ def test_a_search_with_many_matches_finds_them_all(monkeypatch):
     monkeypatch.setattr(listing, "MATCHES_NAMED", 2)
     many(5, status="pending")
     assert Wanted(text="title").rows().count() == 5
+
+
+def test_two_characters_are_searched_for_in_a_short_list_only(monkeypatch):
+    article("hit", title="今年高考改革方案")
+    article("miss", title="校车班次")
+    assert [review.article_id for review in Wanted(text="高考").rows()] == ["hit"]
+    assert [review.article_id for review in Wanted(text="高考 改革方").rows()] == ["hit"]
+    monkeypatch.setattr(listing, "COUNTED_AT_MOST", 1)
+    assert not Wanted(text="高考").rows().exists()
 
 
 def test_tabs_are_counted_no_further_than_anyone_reads(monkeypatch, django_assert_num_queries):

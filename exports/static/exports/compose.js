@@ -26,7 +26,12 @@
         const key = current()?.dataset.key;
         const side = body.querySelector(".compose-side")?.scrollTop ?? 0;
         const text = body.querySelector(".brief-text")?.scrollTop ?? 0;
+        const format = [...body.querySelectorAll(".format")].findIndex((each) => each.open);
         body.innerHTML = html;
+        const formats = body.querySelectorAll(".format");
+        if (format > 0 && formats[format]) {
+            formats[format].open = true;  // the others of its name close
+        }
         body.querySelector(".compose-side").scrollTop = side;
         body.querySelector(".brief-text")?.scrollTo(0, text);
         if (key) {

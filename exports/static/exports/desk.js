@@ -255,6 +255,9 @@
     };
 
     const open = (row) => {
+        if (!row) {
+            return;
+        }
         panel.hidden = false;
         toggle.setAttribute("aria-expanded", "true");
         desk.classList.add("with-panel");
