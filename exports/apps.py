@@ -12,6 +12,7 @@ class ExportsConfig(AppConfig):
     home = "exports.home.home"
     metrics = "exports.metrics.collect"
     doctor = ["exports.checkup.examine"]
+    sample = "exports.sample.load"
     schedules = [
         Schedule(
             name="Worker's brief",

@@ -57,7 +57,7 @@ class File:
 def file_of(batch: Batch, file_format: str) -> File:
     """The brief in one of FORMATS."""
     items = list(items_of(batch))
-    write = {"txt": _txt, "md": _md, "docx": _docx, "csv": _csv}[file_format]
+    write = {"txt": _txt, "md": markdown_of, "docx": _docx, "csv": _csv}[file_format]
     return File(f"{safe_name(batch.report_tag)}.{file_format}", CONTENT_TYPES[file_format], write(batch, items))
 
 
@@ -120,7 +120,8 @@ def _txt(batch: Batch, items: Sequence[Item]) -> bytes:
     return text_of(batch, items).encode()
 
 
-def _md(batch: Batch, items: Sequence[Item]) -> bytes:
+def markdown_of(batch: Batch, items: Sequence[Item]) -> bytes:
+    """The text as Markdown; batch and items need not be stored."""
     if _is_markdown(batch):
         return _txt(batch, items)
     marks = {Kind.TITLE: "# ", Kind.HEADING: "## ", Kind.ENTRY: "### ", Kind.TEXT: ""}
