@@ -74,6 +74,8 @@ def one_snapshot() -> Iterator[None]:
         return
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        # with less, what was exported would not be hashed once but looked up for each of a million candidates
+        cursor.execute("SET LOCAL work_mem = '64MB'")
         yield
 
 
