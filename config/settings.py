@@ -312,6 +312,13 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "ReviewStatusEnum": "exports.choices.ReviewStatus",
+        "RegionEnum": "exports.choices.Region",
+        "SentimentEnum": "exports.choices.Sentiment",
+        "ExportSourceEnum": "exports.choices.Source",
+        "NotPrintedEnum": "exports.choices.NotPrinted",
+    },
     "PREPROCESSING_HOOKS": ["api.schema.only_versioned"],
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -1,5 +1,7 @@
 """The admin site every operator works in: Django's own, with our home page and order."""
 
+from collections.abc import Iterator
+from itertools import chain
 from math import ceil
 from typing import Any
 
@@ -23,6 +25,10 @@ class PressroomAdminSite(AdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         return super().index(request, {"home": home.gather(request), **(extra_context or {})})
 
+    def get_urls(self) -> list[Any]:
+        screens = (getattr(model_admin, "screen_urls", list)() for model_admin in self._registry.values())
+        return [*chain.from_iterable(screens), *super().get_urls()]
+
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """As Django's, but not more often than the rate of an address; the lockout counts by user name."""
         throttle = Login()
@@ -33,6 +39,30 @@ class PressroomAdminSite(AdminSite):
         return super().login(request, extra_context)
 
     def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
-        """Apps that show something on the home page come first: they are the daily work."""
+        """Apps that show something on the home page come first: they are the daily work.
+
+        A ModelAdmin may stand in the menu under a `menu_name` of its own, before others by its `menu_place`, and
+        bring screens that list no model: `screen_urls()` mounts them, `menu_screens(request)` names them.
+        """
         listed = super().get_app_list(request, app_label)
+        for app in listed:
+            app["models"] = sorted(
+                chain.from_iterable(self._menu_entries(request, entry) for entry in app["models"]),
+                key=lambda entry: entry["place"],
+            )
         return sorted(listed, key=lambda app: not hasattr(apps.get_app_config(app["app_label"]), "home"))
+
+    def _menu_entries(self, request: HttpRequest, entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        model_admin = self._registry.get(entry["model"])
+        place = getattr(model_admin, "menu_place", 1)
+        yield {**entry, "name": getattr(model_admin, "menu_name", entry["name"]), "place": place}
+        screens = getattr(model_admin, "menu_screens", None)
+        for name, url in screens(request) if screens else ():
+            yield {
+                "name": name,
+                "admin_url": url,
+                "object_name": "",
+                "add_url": None,
+                "view_only": True,
+                "place": place,
+            }

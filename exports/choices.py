@@ -86,6 +86,15 @@ class Skipped(TextChoices):
     NO_SUMMARY = "no-summary", _("It has no summary")
 
 
+class Likeness(TextChoices):
+    """Why the worker put a story into a cluster. The slug is stored with the item."""
+
+    BEST = "best", _("The best of its story")
+    SAME_TEXT = "same-text", _("The same text")
+    ALIKE = "alike", _("Nearly the same text")
+    CONTAINED = "contained", _("One text lies in the other")
+
+
 class ExportError(TextChoices):
     """Why an export run may fail, beside what may befall any run."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django.db import models
@@ -33,6 +34,10 @@ class ArticleQuerySet(models.QuerySet):
                 is_it |= Q(title_parts__contains=word.upper())
             found = found.alias(title_parts=Upper("title")).filter(is_it)
         return found
+
+    def scored(self, least: Decimal) -> ArticleQuerySet:
+        """Of which the pipeline thinks this much at least."""
+        return self.filter(score__gte=least)
 
 
 class ManualReviewQuerySet(models.QuerySet):

@@ -34,6 +34,23 @@ ROUTES: dict[str, dict[str, str]] = {
     "etl/^rejected-rows/(?P<pk>[0-9]+)$": {"GET": READERS},
     "etl/^rejected-rows/(?P<pk>[0-9]+)/retry$": {"POST": OPERATORS},
     "etl/watermark": {"GET": READERS},
+    "exports/articles": {"POST": OPERATORS},
+    "exports/latest": {"GET": READERS},
+    "^exports/batches$": {"GET": READERS},
+    "^exports/batches/(?P<pk>(?:manual|brief)-[1-9][0-9]{0,17})$": {"GET": READERS},
+    "^exports/batches/(?P<pk>(?:manual|brief)-[1-9][0-9]{0,17})/download$": {"GET": READERS},
+    "^exports/runs$": {"GET": READERS, "POST": OPERATORS},
+    "^exports/runs/(?P<pk>[0-9]+)$": {"GET": READERS},
+    "^exports/runs/(?P<pk>[0-9]+)/cancel$": {"POST": OPERATORS},
+    "^manual_filter/candidates$": {"GET": READERS},
+    "^manual_filter/decide$": {"POST": OPERATORS},
+    "^manual_filter/discarded$": {"GET": READERS},
+    "^manual_filter/edit$": {"POST": OPERATORS},
+    "^manual_filter/export$": {"POST": OPERATORS},
+    "^manual_filter/order$": {"POST": OPERATORS},
+    "^manual_filter/restore$": {"POST": OPERATORS},
+    "^manual_filter/review$": {"GET": READERS},
+    "^manual_filter/stats$": {"GET": READERS},
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CLOSED = (401, 403)
@@ -85,7 +102,8 @@ def concrete(route: str) -> str:
     """A URL for the route, with ids nobody has; 404 then means that the caller came in."""
     import re
 
-    path = re.sub(r"\(\?P<\w+>[^)]*\)|<(?:\w+:)?\w+>", "999999999", route)
+    path = re.sub(r"\(\?P<\w+>\(\?:(\w+)[^)]*\)[^)]*\)", r"\1-999999999", route)  # manual-7
+    path = re.sub(r"\(\?P<\w+>[^)]*\)|<(?:\w+:)?\w+>", "999999999", path)
     return "/api/v1/" + path.replace("^", "").replace("$", "").replace("\\Z", "")
 
 

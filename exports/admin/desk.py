@@ -1,0 +1,602 @@
+"""The review desk: where editors decide what goes into the next brief.
+
+Every decision is one small POST to this screen, answered with the row as it is now and the counts of the tabs; the
+script `exports/desk.js` only sends what the plain forms of the page would send, and shows the answer without a reload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from itertools import chain
+from typing import Any, ClassVar, NamedTuple
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from api.bounded import count_of
+from desk.admin import ReadOnlyAdmin
+from desk.bulk import BulkAction, bulk_action
+from desk.object_actions import Context
+from exports import reviewing
+from exports.admin import marks, undoing
+from exports.admin.compose import ComposeMixin
+from exports.admin.panel import EditForm, Panel, templates_known
+from exports.admin.wishes import is_key, message_of, read_keys, status_of, wants_json
+from exports.choices import RANKED, Region, ReviewStatus, Sentiment
+from exports.clustering import cluster
+from exports.listing import COUNTED_AT_MOST, Appearance, Place, Wanted, appearances, counts, page_of
+from exports.models import ManualReview
+from exports.printing import edited
+from exports.querysets import SHORTEST_PART
+from exports.sweeping import decide_all, restore_all
+from runs.errors import Conflict, Contention
+
+PAGE_SIZE = 30
+AT_ONCE = 200  # rows in one decision
+RESTORE = "restore"
+MAY_DECIDE = "exports.decide_manualreview"
+# what the address of a list may carry; everything else in it is dropped
+FILTERS = ("region", "sentiment", "min", "since", "until", "q")
+
+LABELS = {  # of the tabs: where an editor is, rather than what a row is
+    ReviewStatus.PENDING: gettext_lazy("Candidates"),
+    ReviewStatus.SELECTED: gettext_lazy("Selected"),
+    ReviewStatus.BACKUP: gettext_lazy("Backup"),
+    ReviewStatus.DISCARDED: gettext_lazy("Discarded"),
+    ReviewStatus.EXPORTED: gettext_lazy("Exported"),
+}
+EMPTY = {
+    ReviewStatus.PENDING: gettext_lazy(
+        "Every article has been decided about. New ones appear here as soon as they come in."
+    ),
+    ReviewStatus.SELECTED: gettext_lazy("Pick candidates with x: the next brief made by hand prints what is here."),
+    ReviewStatus.BACKUP: gettext_lazy("Put candidates here with b: a reserve to choose from on a thin day."),
+    ReviewStatus.DISCARDED: gettext_lazy("What you discard with d is kept here, and can be taken back."),
+    ReviewStatus.EXPORTED: gettext_lazy("What a brief made by hand has printed is kept here."),
+}
+
+
+class FilterForm(forms.Form):
+    """The filters of a list; a wrong value filters nothing and is named."""
+
+    region = forms.ChoiceField(
+        required=False, label=gettext_lazy("Region"), choices=[("", gettext_lazy("Any region")), *Region.choices]
+    )
+    sentiment = forms.ChoiceField(
+        required=False,
+        label=gettext_lazy("Sentiment"),
+        choices=[("", gettext_lazy("Any sentiment")), *Sentiment.choices],
+    )
+    min = forms.DecimalField(
+        required=False,
+        label=gettext_lazy("Score at least"),
+        max_digits=6,
+        decimal_places=3,
+        widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
+    )
+    since = forms.DateField(
+        required=False, label=gettext_lazy("From"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    until = forms.DateField(
+        required=False, label=gettext_lazy("To"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    q = forms.CharField(
+        required=False,
+        label=gettext_lazy("Search"),
+        max_length=200,
+        widget=forms.TextInput(
+            attrs={"type": "search", "id": "searchbar", "placeholder": gettext_lazy("Search titles")}
+        ),
+    )
+
+    def wanted(self, status: str) -> Wanted:
+        """What the valid ones of the answers ask for."""
+        self.is_valid()
+        asked = self.cleaned_data
+        minimum: Decimal | None = asked.get("min")
+        since: date | None = asked.get("since")
+        until: date | None = asked.get("until")
+        return Wanted(
+            status, asked.get("region", ""), asked.get("sentiment", ""), minimum, since, until, asked.get("q", "")
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One review as a list shows it."""
+
+    review: ManualReview
+    briefs: list[Appearance]
+    similar_to: str = ""  # the title of the row it nearly repeats
+
+    @property
+    def title(self) -> str:
+        return self.review.article.title or self.review.article_id
+
+    @property
+    def summary(self) -> str:
+        return edited(self.review.summary, self.review.article.summary)
+
+    @property
+    def source(self) -> str:
+        return edited(self.review.manual_llm_source, self.review.article.source)
+
+    @property
+    def score_mark(self) -> str:
+        return marks.score_mark(self.review.list_score, edited=self.review.score is not None)
+
+    @property
+    def region_mark(self) -> str:
+        return marks.region_mark(self.review.region)
+
+    @property
+    def sentiment_mark(self) -> str:
+        return marks.sentiment_mark(self.review.sentiment)
+
+    @property
+    def status_mark(self) -> str:
+        return marks.status_mark(self.review.status)
+
+    @property
+    def published(self) -> str:
+        return marks.moment(self.review.published_at)
+
+
+@dataclass(frozen=True)
+class Tab:
+    """One of the five lists."""
+
+    status: str
+    label: Any
+    count: str
+    url: str
+    is_here: bool
+
+
+@admin.register(ManualReview)
+class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
+    menu_name = gettext_lazy("Review desk")
+    menu_place = 0
+    list_display = ("article_id", "status")
+    bulk_actions: ClassVar = ["pick_all", "backup_all", "discard_all", "unpick_all", "restore_all"]
+    change_form_template = "exports/review.html"
+    fields = ("status_shown", "decided_by", "decided_at", "version")
+    readonly_fields = ("status_shown",)
+
+    # --- addresses -------------------------------------------------------------------------------
+
+    def get_urls(self) -> list[URLPattern]:
+        def mine(route: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
+            return path(route, self.admin_site.admin_view(view), name=f"exports_manualreview_{name}")
+
+        return [
+            mine("decide/", require_POST(self.decide_view), "decide"),
+            mine("undo/", require_POST(self.undo_view), "undo"),
+            mine("counts/", require_GET(self.counts_view), "counts"),
+            mine("<int:pk>/panel/", require_GET(self.panel_view), "panel"),
+            mine("<int:pk>/edit/", require_POST(self.edit_view), "edit"),
+            *super().get_urls(),
+        ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ManualReview]:
+        return super().get_queryset(request).select_related("article")
+
+    # --- the desk --------------------------------------------------------------------------------
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """One tab, filtered, one page. A POST asks before a deed on all of its rows."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            return self._ask_about_all(request)
+        tab = tab_of(request.GET)
+        form = FilterForm(request.GET)
+        wanted = form.wanted(tab)
+        for errors in form.errors.values():
+            messages.warning(request, " ".join(errors))
+        tell_of_short_words(request, wanted)
+        rows = wanted.rows()
+        page = page_of(
+            rows,
+            PAGE_SIZE,
+            after=Place.read(request.GET.get("after", "")),
+            before=Place.read(request.GET.get("before", "")),
+        )
+        query = kept_query(request.GET)
+        counted = counts()
+        is_filtered = any(query.get(name) for name in FILTERS)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Review desk"),
+            "opts": self.opts,
+            "tab": tab,
+            "tab_label": LABELS[ReviewStatus(tab)],
+            "tabs": tabs_of(counted, query, tab),
+            "form": form,
+            "filters": query_of({name: query.get(name, "") for name in FILTERS}),
+            "is_filtered": is_filtered,
+            "more_filters": said_of(wanted),
+            "rows": grouped(rows_of(page.rows), in_place=tab in RANKED),
+            "count": count_of(rows) if is_filtered else "",
+            "older": query_of(query, after=page.after) if page.after else "",
+            "newer": query_of(query, before=page.before) if page.before else "",
+            "first": query_of(query) if page.before else "",
+            "empty": EMPTY[ReviewStatus(tab)],
+            "here": request.GET.urlencode(),
+            "plain": query_of({"tab": tab}),
+            "bulk": self._bulk_of(request, tab),
+            "may_decide": request.user.has_perm(MAY_DECIDE),
+            "may_export": request.user.has_perm("exports.export_brief"),
+            "undo_depth": undoing.depth(request),
+            "templates": templates_known(),
+            "panel": self._panel_asked_for(request),
+            "selected_count": counted[ReviewStatus.SELECTED],
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "exports/desk.html", context)
+
+    def _panel_asked_for(self, request: HttpRequest) -> Panel | None:
+        """Without a script the panel comes with the page."""
+        key = request.GET.get("article", "")
+        review = self.get_queryset(request).filter(pk=int(key)).first() if is_key(key) else None
+        return Panel(review, request) if review else None
+
+    # --- decisions -------------------------------------------------------------------------------
+
+    def decide_view(self, request: HttpRequest) -> HttpResponse:
+        """`do` is "<status> <key>:<version> …": what shall become of which rows, as they were seen."""
+        self._require_decide(request)
+        try:
+            to, seen = read_wish(request.POST.get("do", ""))
+            reviews = {review.pk: review for review in self.get_queryset(request).filter(pk__in=seen)}
+            if len(reviews) < len(seen):
+                raise ValidationError(_("This article is no longer here. Load the page again."))
+            versions = {reviews[key].article_id: version for key, version in seen.items()}
+            ids = list(versions)
+            if to == RESTORE:
+                reviewing.restore(ids, versions=versions, actor=request.user)
+            else:
+                decided = reviewing.decide(**{to: ids}, versions=versions, actor=request.user)
+        except (ValidationError, Conflict, Contention) as error:
+            return self._refused(request, error)
+        fresh = self._fresh(ids)
+        if to != RESTORE:
+            undoing.remember(request, decided.before, {row.article_id: row.version for row in fresh})
+        return self._done(request, fresh, sentence_of(to, len(fresh)))
+
+    def undo_view(self, request: HttpRequest) -> HttpResponse:
+        """Take back the last decision of this session."""
+        self._require_decide(request)
+        try:
+            ids = undoing.undo(request)
+        except (ValidationError, Conflict, Contention) as error:
+            return self._refused(request, error)
+        message = ngettext("%(count)s decision was taken back.", "%(count)s decisions were taken back.", len(ids))
+        return self._done(request, self._fresh(ids), message % {"count": len(ids)})
+
+    def counts_view(self, request: HttpRequest) -> HttpResponse:
+        """What the tabs say now, for a page that stands open while others work."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return JsonResponse({"counts": shown_counts(counts())})
+
+    def _require_decide(self, request: HttpRequest) -> None:
+        if not (request.user.has_perm(MAY_DECIDE) and self.has_view_permission(request)):
+            raise PermissionDenied
+
+    def _fresh(self, article_ids: Iterable[str]) -> list[ManualReview]:
+        return list(ManualReview.objects.filter(article_id__in=article_ids).select_related("article"))
+
+    def _done(self, request: HttpRequest, fresh: list[ManualReview], message: str) -> HttpResponse:
+        if not wants_json(request):
+            self.message_user(request, message)
+            return redirect(back_to(request))
+        return JsonResponse(
+            {
+                "message": message,
+                "rows": [self._row_json(request, row) for row in rows_of(fresh)],
+                "counts": shown_counts(counts()),
+                "undo": undoing.depth(request),
+            }
+        )
+
+    def _refused(self, request: HttpRequest, error: Exception) -> HttpResponse:
+        if not wants_json(request):
+            self.message_user(request, message_of(error), messages.ERROR)
+            return redirect(back_to(request))
+        current = getattr(error, "extra", {}).get("current", [])
+        fresh = self._fresh([row["articleId"] for row in current])
+        answer = {
+            "message": message_of(error),
+            "rows": [self._row_json(request, row) for row in rows_of(fresh)],
+            "counts": shown_counts(counts()),
+            "undo": undoing.depth(request),
+        }
+        return JsonResponse(answer, status=status_of(error))
+
+    def _row_json(self, request: HttpRequest, row: Row) -> dict[str, Any]:
+        context = {"row": row, "may_decide": request.user.has_perm(MAY_DECIDE), "tab": row.review.status, "here": ""}
+        return {
+            "key": row.review.pk,
+            "version": row.review.version,
+            "status": row.review.status,
+            "html": render_to_string("exports/desk_row.html", context, request),
+        }
+
+    # --- one article -----------------------------------------------------------------------------
+
+    def panel_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The side panel of one article: what would be printed, the fields an editor may change, where it was."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        panel = Panel(self._review(request, pk), request)
+        return TemplateResponse(request, "exports/panel.html", {"panel": panel, "may_decide": panel.may_decide})
+
+    def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Write what an editor typed; 409 shows the words of the other editor beside it, and loses neither."""
+        self._require_decide(request)
+        review = self._review(request, pk)
+        form = EditForm(request.POST, review=review)
+        status, others = 200, None
+        if form.is_valid():
+            try:
+                reviewing.edit({review.article_id: form.as_edit()}, actor=request.user)
+            except Conflict as conflict:
+                status, others = 409, self._review(request, pk)
+                form.add_error(None, str(conflict.message))
+            except ValidationError as error:
+                status = 400
+                form.add_error(None, error.messages)
+            except Contention as error:
+                status = 503
+                form.add_error(None, str(error.message))
+        else:
+            status = 400
+        if status == 200:
+            review = self._review(request, pk)
+            if not wants_json(request):
+                self.message_user(request, _("Saved."))
+                page = reverse("admin:exports_manualreview_change", args=[pk])
+                return redirect(page if request.POST.get("screen") == "page" else back_to(request))
+            panel = Panel(review, request)
+        else:
+            panel = Panel(others or review, request, form=form, others=others)
+        context = {
+            "panel": panel,
+            "may_decide": True,
+            "here": request.POST.get("next", ""),
+            "screen": request.POST.get("screen", ""),
+        }
+        if not wants_json(request):
+            page = {**self.admin_site.each_context(request), "title": str(review.article), "opts": self.opts}
+            return TemplateResponse(request, "exports/edit.html", page | context, status=status)
+        answer = {
+            "message": _("Saved.") if status == 200 else " ".join(chain.from_iterable(form.errors.values())),
+            "panel": render_to_string("exports/panel.html", context, request),
+            "rows": [self._row_json(request, row) for row in rows_of([panel.review])],
+        }
+        return JsonResponse(answer, status=status)
+
+    def _review(self, request: HttpRequest, pk: int) -> ManualReview:
+        review = self.get_queryset(request).filter(pk=pk).first() if pk < 2**63 else None
+        if review is None:
+            raise Http404
+        return review
+
+    def render_change_form(self, request: HttpRequest, context: Context, *args: Any, **kwargs: Any) -> HttpResponse:
+        if (review := context.get("original")) is not None:
+            panel = Panel(review, request)
+            context |= {"panel": panel, "may_decide": panel.may_decide, "briefs": panel.briefs, "screen": "page"}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def page_context(self, review: ManualReview) -> Context:
+        return {"title": review.article.title or review.article_id}
+
+    @admin.display(description=gettext_lazy("status"))
+    def status_shown(self, review: ManualReview) -> str:
+        return marks.status_mark(review.status)
+
+    # --- everything a list shows -----------------------------------------------------------------
+
+    def _bulk_of(self, request: HttpRequest, tab: str) -> list[BulkAction]:
+        """The deeds that make sense for all rows of this tab."""
+        if tab == ReviewStatus.EXPORTED:
+            names = ["restore_all"]
+        else:
+            useless = {"pending": "unpick_all", "selected": "pick_all", "backup": "backup_all"}.get(tab, "discard_all")
+            names = [name for name in self.bulk_actions if name not in (useless, "restore_all")]
+        return [each for each in self._permitted(request) if each.name in names]
+
+    def _ask_about_all(self, request: HttpRequest) -> HttpResponse:
+        name = request.POST.get("action", "")
+        action = next((each for each in self._permitted(request) if each.name == name), None)
+        if action is None:
+            raise PermissionDenied
+        return self.ask_about(request, action, None)
+
+    def _selected(self, request: HttpRequest, ticked: list[str] | None) -> QuerySet[ManualReview]:
+        rows = FilterForm(request.GET).wanted(tab_of(request.GET)).rows()
+        return rows if ticked is None else rows.filter(pk__in=ticked)
+
+    @bulk_action(
+        label=gettext_lazy("Pick all"),
+        permission=MAY_DECIDE,
+        confirm=gettext_lazy("They go to the end of the selected list, in the order you see."),
+        breakdown="region",
+        tone="info",
+    )
+    def pick_all(self, request: HttpRequest, rows: QuerySet[ManualReview]) -> int:
+        return decide_all(rows, ReviewStatus.SELECTED, actor=request.user)
+
+    @bulk_action(
+        label=gettext_lazy("Put all in backup"),
+        permission=MAY_DECIDE,
+        confirm=gettext_lazy("They go to the end of the backup list, in the order you see."),
+        breakdown="region",
+    )
+    def backup_all(self, request: HttpRequest, rows: QuerySet[ManualReview]) -> int:
+        return decide_all(rows, ReviewStatus.BACKUP, actor=request.user)
+
+    @bulk_action(
+        label=gettext_lazy("Discard all"),
+        permission=MAY_DECIDE,
+        confirm=gettext_lazy("Neither you nor the worker will export them, unless somebody takes them back."),
+        breakdown="region",
+        tone="danger",
+    )
+    def discard_all(self, request: HttpRequest, rows: QuerySet[ManualReview]) -> int:
+        return decide_all(rows, ReviewStatus.DISCARDED, actor=request.user)
+
+    @bulk_action(
+        label=gettext_lazy("Make all candidates"),
+        permission=MAY_DECIDE,
+        confirm=gettext_lazy("They lose their place in the list."),
+        breakdown="region",
+    )
+    def unpick_all(self, request: HttpRequest, rows: QuerySet[ManualReview]) -> int:
+        return decide_all(rows, ReviewStatus.PENDING, actor=request.user)
+
+    @bulk_action(
+        label=gettext_lazy("Make all candidates again"),
+        permission=MAY_DECIDE,
+        confirm=gettext_lazy("The briefs that have them keep them."),
+        breakdown="region",
+    )
+    def restore_all(self, request: HttpRequest, rows: QuerySet[ManualReview]) -> int:
+        return restore_all(rows, actor=request.user)
+
+
+# --- what an address says ------------------------------------------------------------------------
+
+
+def tab_of(asked: Mapping[str, str]) -> str:
+    tab = asked.get("tab", "")
+    return tab if tab in ReviewStatus.values else ReviewStatus.PENDING.value
+
+
+def kept_query(asked: Mapping[str, str]) -> dict[str, str]:
+    """What links to other pages and tabs carry on."""
+    return {name: asked[name] for name in ("tab", *FILTERS, "template") if asked.get(name)}
+
+
+def query_of(query: Mapping[str, Any], **more: Any) -> str:
+    """As the end of an address."""
+    made = QueryDict(mutable=True)
+    made.update({name: str(value) for name, value in {**query, **more}.items() if value})
+    return f"?{made.urlencode()}"
+
+
+def back_to(request: HttpRequest) -> str:
+    """The screen one came from: only what it understands travels, so the address leads nowhere else."""
+    came_from = QueryDict(request.POST.get("next", "")[:4000], mutable=True)
+    if request.POST.get("screen") == "compose":
+        came_from.pop("edit", None)
+        return f"{reverse('admin:exports_compose')}?{came_from.urlencode()}"
+    places = {name: came_from[name] for name in ("after", "before", "article") if came_from.get(name)}
+    kept = {**kept_query(came_from), **places}
+    return reverse("admin:exports_manualreview_changelist") + (query_of(kept) if kept else "")
+
+
+def read_wish(text: str) -> tuple[str, dict[int, int]]:
+    """ "selected 12:3 14:1" → what shall become of which rows; ValidationError for anything else."""
+    to, _space, named = text.partition(" ")
+    if to not in {*ReviewStatus.values, RESTORE} - {ReviewStatus.EXPORTED.value}:
+        raise ValidationError(_("This is not a wish the desk understands. Load the page again."))
+    return to, read_keys(named, most=AT_ONCE)
+
+
+# --- what a page shows ---------------------------------------------------------------------------
+
+
+def shown_count(count: int) -> str:
+    return str(COUNTED_AT_MOST) + "+" if count > COUNTED_AT_MOST else str(count)
+
+
+def shown_counts(counted: Mapping[str, int]) -> dict[str, str]:
+    return {status: shown_count(count) for status, count in counted.items()}
+
+
+def tabs_of(counted: Mapping[str, int], query: Mapping[str, str], here: str) -> list[Tab]:
+    return [
+        Tab(status, label, shown_count(counted[status]), query_of({**query, "tab": status.value}), status == here)
+        for status, label in LABELS.items()
+    ]
+
+
+def said_of(wanted: Wanted) -> str:
+    """The filters that are folded away, in a few signs."""
+    parts = [f"≥ {wanted.min_score.normalize():f}"] if wanted.min_score is not None else []
+    if wanted.since or wanted.until:
+        days = [date_format(day, "SHORT_DATE_FORMAT") if day else "…" for day in (wanted.since, wanted.until)]
+        parts.append(" – ".join(days))
+    return ", ".join(parts)
+
+
+def rows_of(reviews: list[ManualReview]) -> list[Row]:
+    """Each with the briefs it was in: one query for all."""
+    found = appearances(review.article_id for review in reviews) if reviews else {}
+    return [Row(review, found.get(review.article_id, [])) for review in reviews]
+
+
+def grouped(rows: list[Row], *, in_place: bool) -> list[Row]:
+    """Those that nearly repeat another of the page say so, and stand behind it unless they are to stay `in_place`."""
+    by_id = {row.review.article_id: row for row in rows}
+    stories = [Compared(key, row.title, row.summary, row.review.list_score, row.review.published_at)
+               for key, row in by_id.items()]  # fmt: skip
+    leaders: dict[str, str] = {}
+    for found in cluster(stories):
+        leaders |= {member.article_id: found.best for member in found.members if member.article_id != found.best}
+    told = [replace(row, similar_to=by_id[leaders[key]].title) if key in leaders else row for key, row in by_id.items()]
+    if in_place:
+        return told
+    behind: dict[str, list[Row]] = {}
+    for row in told:
+        if (leader := leaders.get(row.review.article_id)) is not None:
+            behind.setdefault(leader, []).append(row)
+    first = [row for row in told if not row.similar_to]
+    return [each for row in first for each in (row, *behind.get(row.review.article_id, []))]
+
+
+class Compared(NamedTuple):
+    """What is compared of a row."""
+
+    article_id: str
+    title: str
+    summary: str
+    score: Any
+    published_at: Any
+
+
+def tell_of_short_words(request: HttpRequest, wanted: Wanted) -> None:
+    """In a long list a short word finds only an article of that very id, which would look like a fault."""
+    if (short := wanted.short_words) and not wanted.is_short:
+        note = _("“%(word)s” is too short for a list this long: %(least)s characters or more are searched for.")
+        messages.info(request, note % {"word": short[0], "least": SHORTEST_PART})
+
+
+def sentence_of(to: str, count: int) -> str:
+    """What was done, for who cannot see the row move."""
+    sentences = {
+        ReviewStatus.SELECTED.value: ngettext("%(count)s article picked.", "%(count)s articles picked.", count),
+        ReviewStatus.BACKUP.value: ngettext(
+            "%(count)s article put in backup.", "%(count)s articles put in backup.", count
+        ),
+        ReviewStatus.DISCARDED.value: ngettext("%(count)s article discarded.", "%(count)s articles discarded.", count),
+    }
+    again = ngettext("%(count)s article is a candidate again.", "%(count)s articles are candidates again.", count)
+    return sentences.get(to, again) % {"count": count}
