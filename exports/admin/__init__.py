@@ -1,3 +1,3 @@
 """Screens of exports: doors that call services and say what happened."""
 
-from exports.admin import runs  # noqa: F401 - they register by import
+from exports.admin import articles, runs  # noqa: F401 - they register by import
