@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.postgres.functions import TransactionNow
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
@@ -115,7 +116,8 @@ def export_by_hand(options: BriefOptions, *, actor: Any) -> Brief:
     the expected one, and Conflict("tag-has-other-date").
     """
     options = options.resolved()
-    brief = atomic_retried(partial(_export, options, actor))
+    layout = layout_named(options.template)
+    brief = atomic_retried(partial(_export, options, layout, actor))
     reached("commit.after")
     return brief
 
@@ -132,10 +134,9 @@ def layout_named(slug: str) -> Layout:
     return layout_of(template)
 
 
-def _export(options: BriefOptions, actor: Any) -> Brief:
+def _export(options: BriefOptions, layout: Layout, actor: Any) -> Brief:
     # locks first, then rows by id (docs/architecture.md): tag and date, reviews, number, items
     tag, day = options.report_tag, _day(options)
-    layout = layout_named(options.template)
     recording.hold_manual_tag(tag, day)
     rows = _selected(options, for_update=True)
     numbers = numbering.take_numbers(layout, day, period=options.period, total_period=options.total_period)
@@ -264,19 +265,13 @@ def _run(options: BriefOptions, brief: Brief, payload: dict[str, Any], actor: An
         recorded=brief.recorded,
         not_printed=[{"article_id": each.article_id, "reason": each.reason} for each in brief.not_printed],
         skipped_duplicates=brief.skipped_duplicates,
-        started_at=_transaction_began(),
+        started_at=TransactionNow(),
         finished_at=ClockTimestamp(),
         **{where: brief.batch},
     )
     run.save(force_insert=True)
-    run.refresh_from_db(fields=["finished_at", "created_at", "updated_at"])
+    run.refresh_from_db(fields=["started_at", "finished_at"])
     return run
-
-
-def _transaction_began() -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT now()")
-        return cursor.fetchone()[0]
 
 
 def _mark(rows: Collection[tuple[Any, ...]], printed: Printed) -> None:

@@ -67,17 +67,17 @@ class Store:
         return self.batch_model._meta.db_table
 
 
-_BY_HAND = Store(ManualExportBatch, "manual_export_items", "manual_export_batch_id", "an_article_once_per_manual_batch")
+BY_HAND = Store(ManualExportBatch, "manual_export_items", "manual_export_batch_id", "an_article_once_per_manual_batch")
 _BRIEF = (BriefBatch, "brief_items", "brief_batch_id", "an_article_once_per_brief_batch_and_source")
-_BY_WORKER = Store(*_BRIEF, source=Source.WORKER)
-_BY_HAND_AMONG_BRIEFS = Store(*_BRIEF, source=Source.MANUAL)
+BY_WORKER = Store(*_BRIEF, source=Source.WORKER)
+BY_HAND_AMONG_BRIEFS = Store(*_BRIEF, source=Source.MANUAL)
 
 
 def stores_by_hand() -> tuple[Store, Store]:
     """Where exports made by hand are recorded now, and where they were while the switch stood otherwise."""
     if settings.EXPORTS_MANUAL_STORE == ManualStore.BRIEF:
-        return _BY_HAND_AMONG_BRIEFS, _BY_HAND
-    return _BY_HAND, _BY_HAND_AMONG_BRIEFS
+        return BY_HAND_AMONG_BRIEFS, BY_HAND
+    return BY_HAND, BY_HAND_AMONG_BRIEFS
 
 
 # --- tags and entries ----------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def record_export(
     is added behind what it has. Raises Conflict("tag-has-other-date"), and ValidationError for articles that
     do not exist.
     """
-    return _record(_BY_WORKER, None, tag, date, entries, template=template, payload=payload, content=content)
+    return _record(BY_WORKER, None, tag, date, entries, template=template, payload=payload, content=content)
 
 
 def record_manual_export(
@@ -160,7 +160,7 @@ def hold_manual_tag(tag: str, date: date) -> None:
 
     Raises Conflict("tag-has-other-date").
     """
-    _hold(stores_by_hand()[0], tag, date)
+    hold(stores_by_hand()[0], tag, date)
 
 
 def recorded_by_hand(tag: str, article_ids: Iterable[str]) -> list[str]:
@@ -195,7 +195,7 @@ def lock_date(table: str, day: date) -> None:
         cursor.execute(_LOCK, [f"exports:{table}:{day.isoformat()}"])
 
 
-def _hold(store: Store, tag: str, day: date) -> tuple[Any, ...] | None:
+def hold(store: Store, tag: str, day: date) -> tuple[Any, ...] | None:
     """Take the locks; the batch's row of _FIND if there is one. Its date is looked at."""
     lock_tag(store.source or Source.MANUAL, tag)
     found = _find(store, tag)
@@ -324,7 +324,7 @@ def _record(
         "content": content,
         "sha256": sha256_of(content),
     }
-    found = _hold(store, tag, day) or make_batch(store, tag, day)
+    found = hold(store, tag, day) or make_batch(store, tag, day)
     with connection.cursor() as cursor:
         cursor.execute(_write_statement(store, other), values | {"batch": found[0]})
         rows = cursor.fetchall()
