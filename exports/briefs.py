@@ -173,7 +173,7 @@ def _selected(options: BriefOptions, *, for_update: bool = False) -> list[tuple[
     reviews = ManualReview.objects.selected().order_by("id")
     if options.article_ids is not None:
         # what no text column can hold is not selected either, and the database would not let itself be asked
-        reviews = reviews.filter(article_id__in=[each for each in options.article_ids if _is_storable(each)])
+        reviews = reviews.filter(article_id__in=[each for each in options.article_ids if recording.is_storable(each)])
     if for_update:
         reviews = reviews.select_for_update(of=("self",), no_key=True)
     rows = list(reviews.values_list(*REVIEW_FIELDS))
@@ -184,10 +184,6 @@ def _selected(options: BriefOptions, *, for_update: bool = False) -> list[tuple[
             error = ValidationError(_("Not selected: %(ids)s."), code="not-selected", params={"ids": shown})
             raise ValidationError({"article_ids": error})
     return rows
-
-
-def _is_storable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _printed(

@@ -63,6 +63,8 @@ def move_manual_exports(
 def _meant(tags: Sequence[str], suffix: str, source: str) -> list[BriefBatch]:
     if bool(tags) == bool(suffix):
         raise ValidationError(_("Name either tags or a suffix."), code="tags-or-suffix")
+    if not all(map(recording.is_storable, [*tags, suffix])):
+        raise ValidationError(_("A tag is text."), code="invalid")
     wanted = BriefBatch.objects.filter(report_tag__in=tags) if tags else BriefBatch.objects.all()
     if suffix:
         wanted = wanted.filter(report_tag__endswith=suffix)
@@ -88,7 +90,7 @@ def _rehearsed(batch: BriefBatch) -> Moved:
     items = BriefItem.objects.filter(batch=batch)
     doubled = items.filter(article_id__in=ManualExportItem.objects.filter(batch=target).values("article_id"))
     found.manual_batch = target.pk if target else None
-    found.duplicates = list(doubled.order_by("order_index").values_list("article_id", flat=True))
+    found.duplicates = [each.article_id for each in doubled.order_by("order_index").only("article_id")]
     found.moved = items.count() - len(found.duplicates)
     return found
 

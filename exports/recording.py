@@ -106,6 +106,11 @@ def _leading_date(tag: str) -> date | None:
         return None
 
 
+def is_storable(text: str) -> bool:
+    """Whether a text column can hold it, or be asked for it: neither NUL nor half a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def entries_of(printed: Printed) -> list[Entry]:
     """What is recorded of a printed brief: its stories in printed order, each as it looked."""
     return [

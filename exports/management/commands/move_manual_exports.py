@@ -62,7 +62,8 @@ class Command(BaseCommand):
             batches = [each.as_json() for each in moved]
             self.stdout.write(encode_text({"dry_run": options["dry_run"], "batches": batches}))
         else:
-            self.stdout.write("\n".join(line for each in moved for line in as_lines(each, options["dry_run"])))
+            lines = [line for each in moved for line in as_lines(each, options["dry_run"])]
+            self.stdout.write("\n".join(lines or [_("No brief has such a tag.")]))
         if refused := [each.tag for each in moved if each.refused]:
             message = _("Not moved: %(tags)s.") % {"tags": ", ".join(refused)}
             raise CommandError(message, returncode=REFUSED)
