@@ -124,9 +124,8 @@ def export_by_hand(options: BriefOptions, *, actor: Any) -> Brief:
 
 def layout_named(slug: str) -> Layout:
     """The layout of a template. Raises ValidationError for an unknown one."""
-    template = (
-        BriefTemplate.objects.prefetch_related("sections").filter(slug=slug).first() if "\0" not in slug else None
-    )
+    known = BriefTemplate.objects.prefetch_related("sections")
+    template = known.filter(slug=slug).first() if recording.is_storable(slug) else None
     if template is None:
         message = _("There is no template %(name)r.")
         error = ValidationError(message, code="unknown-template", params={"name": slug[:100]})
