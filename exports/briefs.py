@@ -117,9 +117,7 @@ def export_by_hand(options: BriefOptions, *, actor: Any) -> Brief:
     """
     options = options.resolved()
     layout = layout_named(options.template)
-    brief = atomic_retried(partial(_export, options, layout, actor))
-    reached("commit.after")
-    return brief
+    return atomic_retried(partial(_export, options, layout, actor))
 
 
 def layout_named(slug: str) -> Layout:
@@ -156,8 +154,7 @@ def _export(options: BriefOptions, layout: Layout, actor: Any) -> Brief:
     if options.mark_exported:
         _mark(rows, printed)
     record(actor=actor, action="brief.exported", target=recorded.batch, after=_as_audited(brief, options))
-    if options.output_path:
-        transaction.on_commit(partial(_write_file, brief), robust=True)
+    transaction.on_commit(partial(_after_commit, brief), robust=True)
     reached("commit.before")
     return brief
 
@@ -296,8 +293,9 @@ def _as_audited(brief: Brief, options: BriefOptions) -> dict[str, Any]:
     }
 
 
-def _write_file(brief: Brief) -> None:
-    assert brief.run is not None
-    reached("publish.before")
-    brief.file_error = files.write_after_commit(brief.run)
-    reached("publish.after")
+def _after_commit(brief: Brief) -> None:
+    reached("commit.after")
+    if brief.output_path and brief.run is not None:
+        reached("publish.before")
+        brief.file_error = files.write_after_commit(brief.run)
+        reached("publish.after")

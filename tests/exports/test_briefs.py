@@ -49,7 +49,9 @@ def pool(transactional_db):
 
 def test_an_export_is_one_run_one_batch_and_marks_what_was_printed(pool, operator):
     brief = briefs.export_by_hand(options(template="zongbao", period=7, total_period=70), actor=operator)
-    assert brief.content.startswith("首都教育每日舆情综报\n2026年第7期（总第70期）\n2026年3月1日\n\n【新闻信息纵览】\n■ Title in/2\n改过（编辑部）")
+    assert brief.content.startswith(
+        "首都教育每日舆情综报\n2026年第7期（总第70期）\n2026年3月1日\n\n【新闻信息纵览】\n■ Title in/2\n改过（编辑部）"
+    )
     assert statuses() == {
         "in/1": "exported", "in/2": "exported", "out": "selected", "mute": "selected", "unpicked": "pending",
     }  # fmt: skip
@@ -64,9 +66,16 @@ def test_an_export_is_one_run_one_batch_and_marks_what_was_printed(pool, operato
     assert batch.export_payload == run.payload
     assert run.payload["printed"] == {"jingnei_positive": ["in/2", "in/1"]}
     assert (run.payload["period"], run.payload["total_period"]) == (7, 70)
-    assert list(batch.items.order_by("order_index").values_list("article_id", "order_index")) == [("in/2", 1), ("in/1", 2)]
+    assert list(batch.items.order_by("order_index").values_list("article_id", "order_index")) == [
+        ("in/2", 1),
+        ("in/1", 2),
+    ]
     item = batch.items.get(article_id="in/2")
-    assert (item.final_summary, item.metadata["source"], item.metadata["score"]) == ("改过", "编辑部", Decimal("99.500"))
+    assert (item.final_summary, item.metadata["source"], item.metadata["score"]) == (
+        "改过",
+        "编辑部",
+        Decimal("99.500"),
+    )
     assert (run.kind, run.status, run.requested_by, run.progress) == ("manual", "completed", operator, 100)
     assert run.created_at <= run.finished_at
     assert run.started_at <= run.finished_at

@@ -170,7 +170,8 @@ def test_by_hand_among_the_briefs_is_a_batch_of_its_own(settings):
     found = BriefBatch.objects.order_by("sequence_no").values_list("source", "sequence_no", "content")
     assert list(found) == [("worker", 1, "worker again\n"), ("manual", 2, "hand\n")]
     assert set(BriefItem.objects.values_list("source", "batch__source", "article_id")) == {
-        ("worker", "worker", "a-1"), ("worker", "worker", "a-2"), ("manual", "manual", "a-1"), ("manual", "manual", "a-2")
+        ("worker", "worker", "a-1"), ("worker", "worker", "a-2"),
+        ("manual", "manual", "a-1"), ("manual", "manual", "a-2"),
     }  # fmt: skip
     assert not ManualExportBatch.objects.exists()
 
