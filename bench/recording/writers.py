@@ -6,6 +6,7 @@ did and how long each of its exports took.
 
 import json
 import multiprocessing
+import os
 import subprocess
 import sys
 import time
@@ -15,8 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from django.db import connection
-
+from bench.measure import cpu_seconds, peak_rss
 from bench.scenarios import ArticlePool
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -53,7 +53,12 @@ class Done:
     recorded: int = 0
     seconds: list[float] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)  # sha256 of each
-    least_new: float = 1.0  # of an export on the first tag
+    least_new: float = 1.0  # share of an export
+    began: float = 0.0  # by the clock that all processes share
+    ended: float = 0.0
+    client_cpu: float = 0.0
+    server_cpu: float = 0.0
+    peak_rss: int = 0
     ran_out: bool = False
 
 
@@ -91,10 +96,11 @@ def write(wish: Wish) -> Done:
     """Export as wished, from when all are ready."""
     from bench.recording import WAYS  # it imports this module
 
-    export, done = WAYS[wish.way], Done(way=wish.way)
+    way, done = WAYS[wish.way], Done(way=wish.way)
     day = date.fromisoformat(wish.day)
-    connection.ensure_connection()
+    backend = way.backend()
     _start_line.wait(timeout=60)
+    done.began, done.client_cpu, done.server_cpu = time.monotonic(), -time.process_time(), -cpu_seconds(backend)
     end = time.monotonic() + wish.seconds if wish.seconds else float("inf")
     portions = ArticlePool(wish.writers, wish.own).portions(wish.writer, wish.size, wish.seed)
     for turn, article_ids in enumerate(portions):
@@ -104,7 +110,7 @@ def write(wish: Wish) -> Done:
         if wish.new_tag_every and turn % wish.new_tag_every == 0:
             tag = f"{wish.tag}-new-{turn // wish.new_tag_every}-{wish.writer % 2}"
         began = time.perf_counter()
-        recorded, sha256 = export(tag, day, article_ids)
+        recorded, sha256 = way.export(tag, day, article_ids)
         done.seconds.append(time.perf_counter() - began)
         done.exports += 1
         done.items += len(article_ids)
@@ -113,4 +119,8 @@ def write(wish: Wish) -> Done:
         done.least_new = min(done.least_new, recorded / len(article_ids))
     else:
         done.ran_out = True
+    done.ended = time.monotonic()
+    done.client_cpu += time.process_time()
+    done.server_cpu += cpu_seconds(backend)
+    done.peak_rss = peak_rss(os.getpid())
     return done
