@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.postgres.functions import TransactionNow
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
@@ -22,7 +21,6 @@ from exports.models import BriefBatch, BriefTemplate, ExportRun, ManualExportBat
 from exports.printing import REVIEW_FIELDS, Layout, NotShown, Printed, layout_of, print_brief, story_of_row
 from runs.errors import Conflict
 from runs.failpoints import reached
-from runs.querysets import ClockTimestamp
 from runs.transactions import atomic_retried
 
 
@@ -134,7 +132,7 @@ def layout_named(slug: str) -> Layout:
 def _export(options: BriefOptions, layout: Layout, actor: Any) -> Brief:
     # locks first, then rows by id (docs/architecture.md): tag and date, reviews, number, items
     tag, day = options.report_tag, _day(options)
-    recording.hold_manual_tag(tag, day)
+    held = recording.hold_manual_tag(tag, day)
     rows = _selected(options, for_update=True)
     numbers = numbering.take_numbers(layout, day, period=options.period, total_period=options.total_period)
     printed = _printed(layout, rows, options, numbers)
@@ -146,11 +144,11 @@ def _export(options: BriefOptions, layout: Layout, actor: Any) -> Brief:
     reached("batch.before")
     payload = payload_of(printed, tag=tag, template=layout.slug, numbers=numbers, output_path=options.output_path)
     recorded = recording.record_manual_export(
-        tag, day, recording.entries_of(printed), template=layout.slug, payload=payload, content=printed.text
+        tag, day, recording.entries_of(printed), template=layout.slug, payload=payload, content=printed.text, held=held
     )
     brief = _brief(options, printed, numbers, recorded.skipped_duplicates, len(rows))
     brief.batch, brief.recorded = recorded.batch, len(recorded.items)
-    brief.run = _run(options, brief, payload, actor)
+    brief.run = _run(options, brief, payload, actor, held.began, recorded.batch.updated_at)
     if options.mark_exported:
         _mark(rows, printed)
     record(actor=actor, action="brief.exported", target=recorded.batch, after=_as_audited(brief, options))
@@ -228,7 +226,9 @@ def payload_of(
     }
 
 
-def _run(options: BriefOptions, brief: Brief, payload: dict[str, Any], actor: Any) -> ExportRun:
+def _run(
+    options: BriefOptions, brief: Brief, payload: dict[str, Any], actor: Any, began: datetime, ended: datetime
+) -> ExportRun:
     """The run, born completed: everything was done in the request."""
     by_reason = Counter(each.reason for each in brief.not_printed)
     where = "brief_batch" if isinstance(brief.batch, BriefBatch) else "manual_batch"
@@ -257,12 +257,11 @@ def _run(options: BriefOptions, brief: Brief, payload: dict[str, Any], actor: An
         recorded=brief.recorded,
         not_printed=[{"article_id": each.article_id, "reason": each.reason} for each in brief.not_printed],
         skipped_duplicates=brief.skipped_duplicates,
-        started_at=TransactionNow(),
-        finished_at=ClockTimestamp(),
+        started_at=began,
+        finished_at=ended,
         **{where: brief.batch},
     )
     run.save(force_insert=True)
-    run.refresh_from_db(fields=["started_at", "finished_at"])
     return run
 
 

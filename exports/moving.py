@@ -146,18 +146,18 @@ def _move(batch: BriefBatch, actor: Any) -> Moved:
         recording.lock_tag(Source.WORKER, batch.report_tag)
     held = recording.hold(BY_HAND, batch.report_tag, batch.report_date)
     if not BriefItem.objects.filter(batch=batch).exists():
-        found.manual_batch = held[0] if held else None
+        found.manual_batch = held.batch.id if held.batch else None
         return found
-    target = held or recording.make_batch(BY_HAND, batch.report_tag, batch.report_date)
-    found.manual_batch = target[0]
-    values = {"batch": batch.pk, "target": target[0], "is_new": held is None}
+    target = (held.batch or recording.make_batch(held)).id
+    found.manual_batch = target
+    values = {"batch": batch.pk, "target": target, "is_new": held.batch is None}
     with connection.cursor() as cursor:
         cursor.execute(_MOVE, values)
         rows = cursor.fetchall()
         found.duplicates = [article_id for article_id, is_known in rows if is_known]
         found.moved = len(rows) - len(found.duplicates)
         cursor.execute(_TAKE_TEXT, values)
-        told = {"manual_export_batch_id": target[0], "items": found.moved, "duplicates": found.duplicates}
+        told = {"manual_export_batch_id": target, "items": found.moved, "duplicates": found.duplicates}
         cursor.execute(_TELL, {"batch": batch.pk, "moved": encode_text(told)})
     record(actor=actor, action="brief.moved", target=batch, after=found.as_json())
     reached("commit.before")

@@ -77,7 +77,7 @@ def test_an_export_is_one_run_one_batch_and_marks_what_was_printed(pool, operato
         Decimal("99.500"),
     )
     assert (run.kind, run.status, run.requested_by, run.progress) == ("manual", "completed", operator, 100)
-    assert run.created_at <= run.finished_at
+    assert run.started_at <= run.created_at
     assert run.started_at <= run.finished_at
     assert run.funnel == {
         "selected": 4, "not_printed": {"bucket-not-in-template": 1, "no-summary": 1}, "printed": 2, "duplicates": 0,

@@ -1,6 +1,7 @@
 """What is written down of an export, in which tables, and what is refused."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import date
 
 import pytest
@@ -111,7 +112,7 @@ def test_a_gap_that_somebody_writing_without_the_lock_would_make_is_refused():
     many(3)
     batch = record(BY_HAND, "t", ["a-1"]).batch
     stranger = connection.copy()
-    with stranger.cursor() as cursor, ThreadPoolExecutor(1) as elsewhere:
+    with closing(stranger), stranger.cursor() as cursor, ThreadPoolExecutor(1) as elsewhere:
         cursor.execute("BEGIN")
         cursor.execute(
             "INSERT INTO manual_export_items (manual_export_batch_id, article_id, order_index) VALUES (%s, 'a-2', 99)",
@@ -122,7 +123,6 @@ def test_a_gap_that_somebody_writing_without_the_lock_would_make_is_refused():
         cursor.execute("COMMIT")
         with pytest.raises(Contention):
             waiting.result(timeout=30)
-    stranger.close()
     assert set(ManualExportItem.objects.values_list("article_id", "order_index")) == {("a-1", 1), ("a-2", 99)}
 
 
