@@ -11,7 +11,7 @@ from datetime import date
 from django.db import connection
 
 from bench.measure import Meter, Sample
-from bench.recording import naive, ours, sql
+from bench.recording import naive, ours, sql, unsafe
 from bench.recording.writers import Done, Wish, at_once
 from bench.scenarios import ArticlePool
 
@@ -26,6 +26,7 @@ WAYS = {
     "sql record": sql.RECORD,
     "sql export": sql.BY_HAND,
     "naive record": naive.RECORD,
+    "read-then-insert": unsafe.READ_THEN_INSERT,
 }
 ALL_SELECTED = {
     "sql": sql.everything_selected,

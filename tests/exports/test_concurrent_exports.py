@@ -6,6 +6,7 @@ from datetime import date
 import pytest
 from django.db import connection
 
+from bench.recording import unsafe
 from bench.recording.writers import Wish, at_once
 from bench.scenarios import ArticlePool
 from exports.models import BriefItem, ExportRun, ManualExportItem
@@ -25,7 +26,7 @@ def wishes(*, seconds=SECONDS, **changed):
     """Eight writers of each line, on one tag and, every fifth time, on new ones of the same date."""
     values = {"writers": LINE, "own": OWN, "tag": TAG, "day": DAY.isoformat(), "seconds": seconds, "new_tag_every": 5}
     return [
-        Wish(way=way, writer=number, seed=number * 7 + len(way), **(values | changed))
+        Wish(**({"way": way, "writer": number, "seed": number * 7 + len(way)} | values | changed))
         for way in ("by-hand", "by-worker")
         for number in range(LINE)
     ]
@@ -42,6 +43,33 @@ def deadlocks():
 def percentile(seconds, share):
     """The value below which that share lies."""
     return sorted(seconds)[min(len(seconds) - 1, int(len(seconds) * share))]
+
+
+COUNT_WRONGS = """
+    SELECT (SELECT count(*) - count(DISTINCT (batch_id, article_id)) FROM unsafe_items) AS articles,
+           (SELECT count(*) - count(DISTINCT (batch_id, order_index)) FROM unsafe_items) AS places,
+           (SELECT count(*) - count(DISTINCT sequence_no) FROM unsafe_batches) AS numbers,
+           (SELECT count(*) - count(DISTINCT report_tag) FROM unsafe_batches) AS tags
+"""
+
+
+def test_read_then_insert_and_max_plus_one_are_seen_to_fail(transactional_db):
+    """The negative control: the same scenario catches the way it was done before."""
+    with connection.cursor() as cursor:
+        cursor.execute(unsafe.TABLES)
+        try:
+            alone = [wish for wish in wishes(seconds=1, way="read-then-insert") if wish.writer == 0][:1]
+            at_once(alone, environment())
+            cursor.execute(COUNT_WRONGS)
+            assert set(cursor.fetchone()) == {0}, "alone it is right"
+            cursor.execute("TRUNCATE unsafe_batches, unsafe_items")
+            at_once(wishes(seconds=1, way="read-then-insert"), environment())
+            cursor.execute(COUNT_WRONGS)
+            wrong = cursor.fetchone()
+        finally:
+            cursor.execute("DROP TABLE unsafe_batches, unsafe_items")
+    print("read, then insert by 16 processes: {} articles, {} places, {} numbers, {} tags doubled".format(*wrong))
+    assert all(wrong)
 
 
 GAPS = """
