@@ -11,6 +11,7 @@ from datetime import date
 from django.db import connection
 
 from bench.measure import Meter, Sample
+from bench.product_sync.sharded import database_url
 from bench.recording import naive, ours, sql, unsafe
 from bench.recording.writers import Done, Wish, at_once
 from bench.scenarios import ArticlePool
@@ -62,7 +63,7 @@ def _at_once(design: str, kind: str, pool: ArticlePool) -> Sample:
         for writer in range(WRITERS)
     ]
     before = _server()
-    done = at_once(wishes, os.environ)
+    done = at_once(wishes, os.environ | {"DATABASE_URL": database_url()})
     after = _server()
     items = sum(each.items for each in done)
     recorded = sum(each.recorded for each in done)

@@ -83,6 +83,13 @@ def _connection() -> psycopg.Connection[Any]:
     )  # fmt: skip
 
 
+def disconnect() -> None:
+    """End the session, if there is one."""
+    if _connection.cache_info().currsize:
+        _connection().close()
+        _connection.cache_clear()
+
+
 def _backend() -> int:
     return _connection().info.backend_pid
 

@@ -17,7 +17,7 @@ from processes import environment
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
 
 SECONDS = how_often(short=3, ci=10, full=30)
-OWN = how_often(short=1_000, ci=3_000, full=9_000)
+OWN = how_often(short=1_000, ci=5_000, full=15_000)
 LINE = 8
 TAG, DAY = "2026-03-01", date(2026, 3, 1)
 
