@@ -70,8 +70,10 @@ def narrowed(rows: Rows, *conditions: Q) -> Rows:
     cost no more than the matches; of many, a page of the list is soon full anyway.
     """
     found = _first_keys(rows.model, conditions)
-    matching = rows.filter(reduce(or_, conditions))
-    return matching if len(found) > MATCHES_NAMED else matching.filter(pk__in=found)
+    if len(found) > MATCHES_NAMED:
+        return rows.filter(reduce(or_, conditions))
+    # the conditions are not asked again: then a page and a count need the key's index and no row of the others
+    return rows.filter(pk__in=found)
 
 
 def _first_keys(model: type[models.Model], conditions: Sequence[Q]) -> set[Any]:

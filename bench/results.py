@@ -55,12 +55,15 @@ class Result:
 def results(samples: list[Sample], *, to: tuple[str, ...]) -> list[Result]:
     """Medians per design, pass and size in the order measured, with their ratios to these designs.
 
-    A design that does fewer rows than the others is compared all the same: its rate does not depend on them.
+    Compared is what did as many rows; a design that does fewer than the others, since its rate does not depend on
+    them, with what it did most of.
     """
     groups: dict[tuple[str, str, int], list[Sample]] = {}
     for sample in samples:
         groups.setdefault((sample.design, sample.kind, sample.items), []).append(sample)
-    rates = {(design, kind): median(map(_rate, group)) for (design, kind, _items), group in groups.items()}
+    rates: dict[tuple[str, str], dict[int, float]] = {}
+    for (design, kind, items), group in groups.items():
+        rates.setdefault((design, kind), {})[items] = median(map(_rate, group))
     return [
         Result(
             design,
@@ -74,10 +77,19 @@ def results(samples: list[Sample], *, to: tuple[str, ...]) -> list[Result]:
             peak_rss_mb=median(each.peak_rss for each in group) / 2**20,
             wal_bytes=median(each.wal / each.items for each in group),
             notes={name: median(each.notes[name] for each in group) for name in group[0].notes},
-            ratios={other: rates[design, kind] / rates[other, kind] for other in to if (other, kind) in rates},
+            ratios={
+                other: rates[design, kind][items] / _at(items, rates[other, kind])
+                for other in to
+                if (other, kind) in rates
+            },
         )
         for (design, kind, items), group in groups.items()
     ]
+
+
+def _at(items: int, rates: dict[int, float]) -> float:
+    """The rate at this size, or at the largest there is."""
+    return rates.get(items) or rates[max(rates)]
 
 
 @dataclass(frozen=True)

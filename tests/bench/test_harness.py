@@ -107,6 +107,13 @@ def test_a_ratio_is_of_the_medians_of_the_same_pass():
     assert alone.ratios == {}
 
 
+def test_a_ratio_is_of_the_same_size_or_of_the_largest_there_is():
+    rounds = [sample("limit", items=10, seconds=1), sample("limit", items=100, seconds=2)]
+    rounds += [sample("ours", items=10, seconds=2), sample("ours", items=100, seconds=8), sample("ours", items=5)]
+    _small, _large, *ours = results(rounds, to=("limit",))
+    assert [(each.rows, each.ratios["limit"]) for each in ours] == [(10, 0.5), (100, 0.25), (5, 0.1)]
+
+
 @pytest.mark.long
 def test_a_tool_that_cannot_be_installed_is_left_out_with_the_reason(monkeypatch, tmp_path):
     monkeypatch.setattr(dlt, "ROOT", tmp_path)
