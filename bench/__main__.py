@@ -22,6 +22,7 @@ class Bench(NamedTuple):
     designs: tuple[str, ...]
     compared: tuple[str, ...]
     grows: tuple[str, ...]
+    rows: int = 50_000  # unless told otherwise
 
 
 BENCHES = {
@@ -36,6 +37,13 @@ BENCHES = {
         designs=("ours",),
         compared=(),
         grows=("ours",),
+    ),
+    "recording": Bench(
+        "exports: 8 writers with 50 articles each on one tag, and one export of everything",
+        designs=("sql", "ours", "naive"),
+        compared=("sql", "naive"),
+        grows=("ours",),
+        rows=10_000,
     ),
 }
 
@@ -66,7 +74,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("name", nargs="?", choices=[*BENCHES, "lists"], help="without a name the benches are listed")
-    parser.add_argument("--rows", type=_number, default=50_000)
+    parser.add_argument("--rows", type=_number, help="how much work a round is (50,000; 10,000 articles of exports)")
     parser.add_argument("--rounds", type=_number, default=3, help="each runs every design once; medians are shown")
     parser.add_argument("--designs", metavar="A,B", help="only these")
     parser.add_argument(
@@ -79,6 +87,7 @@ def _options() -> argparse.Namespace:
     bench = BENCHES.get(options.name or "")
     known = bench.designs if bench else ()
     usual = bench.grows if bench and options.growth else known
+    options.rows = options.rows or (bench.rows if bench else 50_000)
     options.designs = options.designs.split(",") if options.designs else list(usual)
     if unknown := set(options.designs) - set(known):
         parser.error(f"no such design: {', '.join(sorted(unknown))} (there are {', '.join(known)})")

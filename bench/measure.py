@@ -67,7 +67,7 @@ class Meter:
             self.client_cpu = self._of_clients() - self._client_cpu
             self.server_cpu = self._of_backends() - self._server_cpu
             self.wal = _wal_position() - self._wal
-            self.peak_rss = sum(map(_peak_rss, self._others() or [os.getpid()]))
+            self.peak_rss = sum(map(peak_rss, self._others() or [os.getpid()]))
 
     def sample(self, design: str, kind: str, items: int, *, notes: dict[str, float] | None = None) -> Sample:
         """What was measured, per pass."""
@@ -81,7 +81,7 @@ class Meter:
     def _of_backends(self) -> float:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'")
-            living = sum(_cpu_seconds(pid) for (pid,) in cursor.fetchall())
+            living = sum(cpu_seconds(pid) for (pid,) in cursor.fetchall())
             if not self._with_ended:
                 return living
             cursor.execute("SELECT pg_backend_pid()")
@@ -95,7 +95,8 @@ def _wal_position() -> int:
         return int(cursor.fetchone()[0])
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """What a backend has used so far."""
     # schedstat counts nanoseconds, but of the first thread only; a backend has no other
     try:
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
@@ -113,7 +114,8 @@ def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
 
 
-def _peak_rss(pid: int) -> int:
+def peak_rss(pid: int) -> int:
+    """The most memory a process has held, in bytes."""
     # not getrusage(): there a child inherits the peak of its parent
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))

@@ -1,6 +1,8 @@
 """Sources of known content, filled inside PostgreSQL; the benches and tests/faults share them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from random import Random
 
 from django.db import connection
 
@@ -91,3 +93,48 @@ class ProductSource:
         """What a pass over the rows creates and updates, if none is bad and each pass is done in order."""
         changed = len(range(3, self.rows + 1, CHANGED_EVERY)) if kind == "changed10" else 0
         return {"created": self.keys if kind == "initial" else 0, "updated": changed}
+
+
+ARTICLES = """
+    INSERT INTO news_articles (article_id, title, source, url, published_at, summary, score, importance, region,
+                               sentiment)
+    SELECT 'pool-' || g, '学校发布招生新规 Enrolment rules ' || g, 'Daily ' || g %% 17,
+           'https://news.example.com/' || g, date_trunc('day', now()) - g * interval '1 minute',
+           repeat('摘要 summary of what happened ', 4) || g, 60 + g %% 40, g %% 100,
+           CASE WHEN g %% 2 = 0 THEN 'internal' ELSE 'external' END,
+           CASE WHEN g %% 4 < 2 THEN 'positive' ELSE 'negative' END
+      FROM generate_series(1, %s) g
+"""
+REVIEWS = "INSERT INTO manual_reviews (article_id, status) SELECT article_id, 'selected' FROM news_articles"
+
+
+@dataclass(frozen=True)
+class ArticlePool:
+    """Selected articles for writers that export at once: of each export, half at least is new to its tag.
+
+    The other half may be: it comes from `shared` articles that all writers draw from, and from what the writer
+    has exported itself. Every writer has `own` articles that nobody else touches.
+    """
+
+    writers: int
+    own: int
+    shared: int = 200
+
+    def stage(self) -> None:
+        """Fill articles and reviews."""
+        with connection.cursor() as cursor:
+            cursor.execute(ARTICLES, [self.shared + self.writers * self.own])
+            cursor.execute(REVIEWS)
+            cursor.execute("ANALYZE news_articles, manual_reviews")
+
+    def portions(self, writer: int, size: int, seed: int) -> Iterator[list[str]]:
+        """The article ids of one export after the other, shuffled, until the writer's own are used up."""
+        draw = Random(seed)  # noqa: S311 - a scenario, no secret
+        first = self.shared + writer * self.own + 1
+        fresh = (size + 1) // 2
+        for used in range(0, self.own - fresh + 1, fresh):
+            numbers = list(range(first + used, first + used + fresh))
+            earlier = [*range(1, self.shared + 1), *range(max(first, first + used - size), first + used)]
+            numbers += draw.sample(earlier, size - fresh)
+            draw.shuffle(numbers)
+            yield [f"pool-{number}" for number in numbers]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -21,7 +21,6 @@ from exports.models import BriefBatch, BriefTemplate, ExportRun, ManualExportBat
 from exports.printing import REVIEW_FIELDS, Layout, NotShown, Printed, layout_of, print_brief, story_of_row
 from runs.errors import Conflict
 from runs.failpoints import reached
-from runs.querysets import ClockTimestamp
 from runs.transactions import atomic_retried
 
 
@@ -115,16 +114,14 @@ def export_by_hand(options: BriefOptions, *, actor: Any) -> Brief:
     the expected one, and Conflict("tag-has-other-date").
     """
     options = options.resolved()
-    brief = atomic_retried(partial(_export, options, actor))
-    reached("commit.after")
-    return brief
+    layout = layout_named(options.template)
+    return atomic_retried(partial(_export, options, layout, actor))
 
 
 def layout_named(slug: str) -> Layout:
     """The layout of a template. Raises ValidationError for an unknown one."""
-    template = (
-        BriefTemplate.objects.prefetch_related("sections").filter(slug=slug).first() if "\0" not in slug else None
-    )
+    known = BriefTemplate.objects.prefetch_related("sections")
+    template = known.filter(slug=slug).first() if recording.is_storable(slug) else None
     if template is None:
         message = _("There is no template %(name)r.")
         error = ValidationError(message, code="unknown-template", params={"name": slug[:100]})
@@ -132,11 +129,10 @@ def layout_named(slug: str) -> Layout:
     return layout_of(template)
 
 
-def _export(options: BriefOptions, actor: Any) -> Brief:
+def _export(options: BriefOptions, layout: Layout, actor: Any) -> Brief:
     # locks first, then rows by id (docs/architecture.md): tag and date, reviews, number, items
     tag, day = options.report_tag, _day(options)
-    layout = layout_named(options.template)
-    recording.hold_manual_tag(tag, day)
+    held = recording.hold_manual_tag(tag, day)
     rows = _selected(options, for_update=True)
     numbers = numbering.take_numbers(layout, day, period=options.period, total_period=options.total_period)
     printed = _printed(layout, rows, options, numbers)
@@ -148,16 +144,15 @@ def _export(options: BriefOptions, actor: Any) -> Brief:
     reached("batch.before")
     payload = payload_of(printed, tag=tag, template=layout.slug, numbers=numbers, output_path=options.output_path)
     recorded = recording.record_manual_export(
-        tag, day, recording.entries_of(printed), template=layout.slug, payload=payload, content=printed.text
+        tag, day, recording.entries_of(printed), template=layout.slug, payload=payload, content=printed.text, held=held
     )
     brief = _brief(options, printed, numbers, recorded.skipped_duplicates, len(rows))
     brief.batch, brief.recorded = recorded.batch, len(recorded.items)
-    brief.run = _run(options, brief, payload, actor)
+    brief.run = _run(options, brief, payload, actor, held.began, recorded.batch.updated_at)
     if options.mark_exported:
         _mark(rows, printed)
     record(actor=actor, action="brief.exported", target=recorded.batch, after=_as_audited(brief, options))
-    if options.output_path:
-        transaction.on_commit(partial(_write_file, brief), robust=True)
+    transaction.on_commit(partial(_after_commit, brief), robust=True)
     reached("commit.before")
     return brief
 
@@ -172,7 +167,7 @@ def _selected(options: BriefOptions, *, for_update: bool = False) -> list[tuple[
     reviews = ManualReview.objects.selected().order_by("id")
     if options.article_ids is not None:
         # what no text column can hold is not selected either, and the database would not let itself be asked
-        reviews = reviews.filter(article_id__in=[each for each in options.article_ids if _is_storable(each)])
+        reviews = reviews.filter(article_id__in=[each for each in options.article_ids if recording.is_storable(each)])
     if for_update:
         reviews = reviews.select_for_update(of=("self",), no_key=True)
     rows = list(reviews.values_list(*REVIEW_FIELDS))
@@ -183,10 +178,6 @@ def _selected(options: BriefOptions, *, for_update: bool = False) -> list[tuple[
             error = ValidationError(_("Not selected: %(ids)s."), code="not-selected", params={"ids": shown})
             raise ValidationError({"article_ids": error})
     return rows
-
-
-def _is_storable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _printed(
@@ -235,7 +226,9 @@ def payload_of(
     }
 
 
-def _run(options: BriefOptions, brief: Brief, payload: dict[str, Any], actor: Any) -> ExportRun:
+def _run(
+    options: BriefOptions, brief: Brief, payload: dict[str, Any], actor: Any, began: datetime, ended: datetime
+) -> ExportRun:
     """The run, born completed: everything was done in the request."""
     by_reason = Counter(each.reason for each in brief.not_printed)
     where = "brief_batch" if isinstance(brief.batch, BriefBatch) else "manual_batch"
@@ -264,19 +257,12 @@ def _run(options: BriefOptions, brief: Brief, payload: dict[str, Any], actor: An
         recorded=brief.recorded,
         not_printed=[{"article_id": each.article_id, "reason": each.reason} for each in brief.not_printed],
         skipped_duplicates=brief.skipped_duplicates,
-        started_at=_transaction_began(),
-        finished_at=ClockTimestamp(),
+        started_at=began,
+        finished_at=ended,
         **{where: brief.batch},
     )
     run.save(force_insert=True)
-    run.refresh_from_db(fields=["finished_at", "created_at", "updated_at"])
     return run
-
-
-def _transaction_began() -> Any:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT now()")
-        return cursor.fetchone()[0]
 
 
 def _mark(rows: Collection[tuple[Any, ...]], printed: Printed) -> None:
@@ -306,8 +292,9 @@ def _as_audited(brief: Brief, options: BriefOptions) -> dict[str, Any]:
     }
 
 
-def _write_file(brief: Brief) -> None:
-    assert brief.run is not None
-    reached("publish.before")
-    brief.file_error = files.write_after_commit(brief.run)
-    reached("publish.after")
+def _after_commit(brief: Brief) -> None:
+    reached("commit.after")
+    if brief.output_path and brief.run is not None:
+        reached("publish.before")
+        brief.file_error = files.write_after_commit(brief.run)
+        reached("publish.after")

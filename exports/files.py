@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from exports.models import BriefBatch, ExportRun, ManualExportBatch
 from exports.printing import sha256_of
+from runs.failpoints import reached
 
 MOST_BYTES_OF_NAME = 255  # what file systems hold, per part
 MOST_CHARACTERS = 1000
@@ -72,6 +73,7 @@ def write(output_path: str, content: str) -> Path:
             file.write(content.encode())
             file.flush()
             os.fsync(file.fileno())
+        reached("rename.before")
         os.replace(temporary, path)
     except BaseException:
         with contextlib.suppress(OSError):

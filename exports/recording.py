@@ -12,8 +12,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -67,17 +67,38 @@ class Store:
         return self.batch_model._meta.db_table
 
 
-_BY_HAND = Store(ManualExportBatch, "manual_export_items", "manual_export_batch_id", "an_article_once_per_manual_batch")
+class BatchRow(NamedTuple):
+    """What of a batch never changes."""
+
+    id: int
+    report_date: date
+    sequence_no: int
+    generated_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Held:
+    """The locks of a tag, held by this transaction since it waited for them at `began`, and its batch so far."""
+
+    store: Store
+    tag: str
+    day: date
+    began: datetime
+    batch: BatchRow | None
+
+
+BY_HAND = Store(ManualExportBatch, "manual_export_items", "manual_export_batch_id", "an_article_once_per_manual_batch")
 _BRIEF = (BriefBatch, "brief_items", "brief_batch_id", "an_article_once_per_brief_batch_and_source")
-_BY_WORKER = Store(*_BRIEF, source=Source.WORKER)
-_BY_HAND_AMONG_BRIEFS = Store(*_BRIEF, source=Source.MANUAL)
+BY_WORKER = Store(*_BRIEF, source=Source.WORKER)
+BY_HAND_AMONG_BRIEFS = Store(*_BRIEF, source=Source.MANUAL)
 
 
 def stores_by_hand() -> tuple[Store, Store]:
     """Where exports made by hand are recorded now, and where they were while the switch stood otherwise."""
     if settings.EXPORTS_MANUAL_STORE == ManualStore.BRIEF:
-        return _BY_HAND_AMONG_BRIEFS, _BY_HAND
-    return _BY_HAND, _BY_HAND_AMONG_BRIEFS
+        return BY_HAND_AMONG_BRIEFS, BY_HAND
+    return BY_HAND, BY_HAND_AMONG_BRIEFS
 
 
 # --- tags and entries ----------------------------------------------------------------------------
@@ -104,6 +125,11 @@ def _leading_date(tag: str) -> date | None:
         return date.fromisoformat(match[1]) if match else None
     except ValueError:  # 2026-02-31
         return None
+
+
+def is_storable(text: str) -> bool:
+    """Whether a text column can hold it, or be asked for it: neither NUL nor half a surrogate pair."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def entries_of(printed: Printed) -> list[Entry]:
@@ -140,27 +166,34 @@ def record_export(
     is added behind what it has. Raises Conflict("tag-has-other-date"), and ValidationError for articles that
     do not exist.
     """
-    return _record(_BY_WORKER, None, tag, date, entries, template=template, payload=payload, content=content)
+    return _record(BY_WORKER, None, tag, date, entries, template=template, payload=payload, content=content)
 
 
 def record_manual_export(
-    tag: str, date: date, entries: Sequence[Entry], *, template: str, payload: dict[str, Any], content: str
+    tag: str,
+    date: date,
+    entries: Sequence[Entry],
+    *,
+    template: str,
+    payload: dict[str, Any],
+    content: str,
+    held: Held | None = None,
 ) -> Recorded:
-    """Record a brief made by hand; like record_export, on tables of its own.
+    """Record a brief made by hand; like record_export, on tables of its own. `held` are its locks, if taken before.
 
     What the tag has in the other store, of exports made by hand, counts as recorded: a switch of the store
     that is only half rolled out doubles nothing.
     """
     store, other = stores_by_hand()
-    return _record(store, other, tag, date, entries, template=template, payload=payload, content=content)
+    return _record(store, other, tag, date, entries, held=held, template=template, payload=payload, content=content)
 
 
-def hold_manual_tag(tag: str, date: date) -> None:
+def hold_manual_tag(tag: str, date: date) -> Held:
     """Take the locks of record_manual_export before rows are locked, as the order of locks asks for.
 
     Raises Conflict("tag-has-other-date").
     """
-    _hold(stores_by_hand()[0], tag, date)
+    return hold(stores_by_hand()[0], tag, date)
 
 
 def recorded_by_hand(tag: str, article_ids: Iterable[str]) -> list[str]:
@@ -172,7 +205,7 @@ def recorded_by_hand(tag: str, article_ids: Iterable[str]) -> list[str]:
     return [each for each in wanted if each in known]
 
 
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_LOCK = "SELECT clock_timestamp(), pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 _RECORDED_BY_HAND = """
     SELECT i.article_id FROM manual_export_items i JOIN manual_export_batches b ON b.id = i.manual_export_batch_id
@@ -183,10 +216,11 @@ _RECORDED_BY_HAND = """
 """
 
 
-def lock_tag(source: Source, tag: str) -> None:
-    """Until the transaction ends nobody else records under this tag."""
+def lock_tag(source: Source, tag: str) -> datetime:
+    """Until the transaction ends nobody else records under this tag; when the wait for that began."""
     with connection.cursor() as cursor:
         cursor.execute(_LOCK, [f"exports:{source.value}:{tag}"])
+        return cursor.fetchone()[0]  # type: ignore[no-any-return]
 
 
 def lock_date(table: str, day: date) -> None:
@@ -195,15 +229,18 @@ def lock_date(table: str, day: date) -> None:
         cursor.execute(_LOCK, [f"exports:{table}:{day.isoformat()}"])
 
 
-def _hold(store: Store, tag: str, day: date) -> tuple[Any, ...] | None:
-    """Take the locks; the batch's row of _FIND if there is one. Its date is looked at."""
-    lock_tag(store.source or Source.MANUAL, tag)
-    found = _find(store, tag)
-    if found is None:
+def hold(store: Store, tag: str, day: date) -> Held:
+    """Take the locks of a tag, and of the day where a batch is still to be made.
+
+    Raises Conflict("tag-has-other-date").
+    """
+    began = lock_tag(store.source or Source.MANUAL, tag)
+    batch = _find(store, tag)
+    if batch is None:
         lock_date(store.batches, day)
-    elif found[1] != day:
-        raise other_date(tag, found[1])
-    return found
+    elif batch.report_date != day:
+        raise other_date(tag, batch.report_date)
+    return Held(store, tag, day, began, batch)
 
 
 def other_date(tag: str, day: date) -> Conflict:
@@ -224,21 +261,22 @@ _MAKE = """
 """
 
 
-def _find(store: Store, tag: str) -> tuple[Any, ...] | None:
+def _find(store: Store, tag: str) -> BatchRow | None:
     of_source = f"AND source = '{store.source.value}'" if store.source else ""
     with connection.cursor() as cursor:
         cursor.execute(_FIND.format(batches=store.batches, of_source=of_source), [tag])
-        return cursor.fetchone()  # type: ignore[no-any-return]
+        row = cursor.fetchone()
+    return BatchRow(*row) if row else None
 
 
-def make_batch(store: Store, tag: str, day: date) -> tuple[Any, ...]:
-    """A new batch with the next number of its day; the row of _FIND. The caller holds both locks."""
+def make_batch(held: Held) -> BatchRow:
+    """A new batch with the next number of its day."""
+    store = held.store
     column, value = (", source", f", '{store.source.value}'") if store.source else ("", "")
+    statement = _MAKE.format(batches=store.batches, source_column=column, source_value=value)
     with connection.cursor() as cursor:
-        cursor.execute(
-            _MAKE.format(batches=store.batches, source_column=column, source_value=value), {"tag": tag, "date": day}
-        )
-        return cursor.fetchone()  # type: ignore[no-any-return]
+        cursor.execute(statement, {"tag": held.tag, "date": held.day})
+        return BatchRow(*cursor.fetchone())
 
 
 # What the tag has is left out before places are counted, so places have no gaps; the constraint is the second
@@ -307,6 +345,7 @@ def _record(
     day: date,
     entries: Sequence[Entry],
     *,
+    held: Held | None = None,
     template: str,
     payload: dict[str, Any],
     content: str,
@@ -324,9 +363,10 @@ def _record(
         "content": content,
         "sha256": sha256_of(content),
     }
-    found = _hold(store, tag, day) or make_batch(store, tag, day)
+    held = held or hold(store, tag, day)
+    found = held.batch or make_batch(held)
     with connection.cursor() as cursor:
-        cursor.execute(_write_statement(store, other), values | {"batch": found[0]})
+        cursor.execute(_write_statement(store, other), values | {"batch": found.id})
         rows = cursor.fetchall()
     if unknown := [article_id for article_id, _place, exists, _known, _at in rows if not exists]:
         raise unknown_articles(unknown)
@@ -334,23 +374,21 @@ def _record(
     known = [article_id for article_id, _place, _exists, is_known, _at in rows if is_known]
     if len(items) + len(known) != len(rows):
         raise Contention  # somebody writes without the lock: places would have a gap
-    batch = _as_batch(store, tag, found, template, payload, content, values["sha256"], rows)
-    return Recorded(batch, items, known + repeated)
-
-
-def _as_batch(
-    store: Store, tag: str, found: tuple[Any, ...], template: str, payload: Any, content: str, sha256: str, rows: Any
-) -> Batch:
-    """The batch as it is now, without asking for it while everyone waits."""
-    pk, day, sequence_no, generated_by, created_at = found
-    values = {
-        "id": pk, "report_tag": tag, "report_date": day, "sequence_no": sequence_no, "generated_by": generated_by,
-        "template": template, "export_payload": payload, "content": content, "sha256": sha256,
-        "created_at": created_at, "updated_at": rows[0][4] if rows else created_at,
+    written = {
+        "template": template, "export_payload": payload, "content": content, "sha256": values["sha256"],
+        "updated_at": rows[0][4] if rows else found.created_at,
     }  # fmt: skip
+    return Recorded(_as_batch(store, tag, found, written), items, known + repeated)
+
+
+def _as_batch(store: Store, tag: str, found: BatchRow, written: dict[str, Any]) -> Batch:
+    """The batch as it is now, without asking for it while everyone waits."""
+    values = {"report_tag": tag, **found._asdict(), **written}
     if store.source:
         values["source"] = store.source.value
-    return store.batch_model.from_db("default", list(values), list(values.values()))
+    batch = store.batch_model(**values)
+    batch._state.adding, batch._state.db = False, connection.alias
+    return batch
 
 
 def unknown_articles(article_ids: list[str]) -> ValidationError:
