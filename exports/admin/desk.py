@@ -120,7 +120,7 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
             "tab_label": LABELS[ReviewStatus(tab)],
             "tabs": tabs_of(counted, query, tab),
             "form": form,
-            "filters": query_of({name: query.get(name, "") for name in FILTERS}),
+            "all_of_it": query_of({"tab": tab, **{name: query.get(name, "") for name in FILTERS}}),
             "is_filtered": is_filtered,
             "more_filters": said_of(wanted),
             "rows": grouped(rows_of(page.rows), in_place=tab in RANKED),
