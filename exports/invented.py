@@ -1,6 +1,5 @@
 """Invented articles for the sample workspace: Chinese and English, of no real place, institution or person.
 
-
 Every text is a pattern with a place and numbers in it, so that stories of one pattern are different stories; some
 come a second time from another source with other words around them, as wires do.
 """
