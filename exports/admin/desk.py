@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -25,7 +25,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from api.bounded import count_of
 from desk.admin import ReadOnlyAdmin
-from desk.bulk import BulkAction, bulk_action
+from desk.bulk import SAMPLES, BulkAction, bulk_action
 from desk.object_actions import Context
 from exports import reviewing
 from exports.admin import marks, undoing
@@ -58,6 +58,16 @@ PAGE_SIZE = 30
 AT_ONCE = 200  # rows in one decision
 RESTORE = "restore"
 MAY_DECIDE = "exports.decide_manualreview"
+
+
+class Sample(NamedTuple):
+    """One of the rows a deed is about."""
+
+    pk: int
+    title: str
+
+    def __str__(self) -> str:
+        return self.title
 
 
 @admin.register(ManualReview)
@@ -321,7 +331,15 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
             raise PermissionDenied
         return self.ask_about(request, action, None)
 
-    def _selected(self, request: HttpRequest, ticked: list[str] | None) -> QuerySet[ManualReview]:
+    def ask_about(self, request: HttpRequest, action: BulkAction, ticked: list[str] | None) -> HttpResponse:
+        """As of any list, with what an editor knows the rows by: their titles, the first ones first."""
+        answer = super().ask_about(request, action, ticked)
+        if isinstance(answer, TemplateResponse) and answer.context_data:
+            first = self._selected(request, ticked).in_order().values_list("pk", "article__title")[:SAMPLES]
+            answer.context_data |= {"samples": [Sample(*row) for row in first], "kind": _("region")}
+        return answer
+
+    def _selected(self, request: HttpRequest, ticked: list[str] | None) -> Any:
         rows = FilterForm(request.GET).wanted(tab_of(request.GET)).rows()
         return rows if ticked is None else rows.filter(pk__in=ticked)
 

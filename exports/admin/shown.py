@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django import forms
 from django.http import QueryDict
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext_lazy
 
 from exports.admin import marks
@@ -156,7 +156,8 @@ def query_of(query: Mapping[str, Any], **more: Any) -> str:
 
 
 def shown_count(count: int) -> str:
-    return str(COUNTED_AT_MOST) + "+" if count > COUNTED_AT_MOST else str(count)
+    shown = number_format(min(count, COUNTED_AT_MOST), force_grouping=True)
+    return f"{shown}+" if count > COUNTED_AT_MOST else shown
 
 
 def shown_counts(counted: Mapping[str, int]) -> dict[str, str]:

@@ -366,6 +366,9 @@ def test_everything_means_everything_of_the_list_one_looks_at(operator, desk_of)
     many(3, status="pending")
     many(2, prefix="b", status="discarded")
     desk = desk_of(operator)
+    asked = desk.post(f"{DESK}?tab=discarded", {"action": "unpick_all"}).content.decode()
+    assert "Title b-2" in asked
+    assert "Title a-1" not in asked
     address, fields = ask(desk, "unpick_all", "?tab=discarded")
     assert fields["count"] == "2"
     desk.post(address, fields)

@@ -427,6 +427,8 @@
 
     // --- coming and going -------------------------------------------------------------------------
 
+    document.querySelector(".desk-tab[aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
+
     window.addEventListener("beforeunload", (event) => {
         if (waiting || unsaved()) {
             event.preventDefault();
