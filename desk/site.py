@@ -26,8 +26,10 @@ class PressroomAdminSite(AdminSite):
         return super().index(request, {"home": home.gather(request), **(extra_context or {})})
 
     def get_urls(self) -> list[Any]:
-        screens = (getattr(model_admin, "screen_urls", list)() for model_admin in self._registry.values())
-        return [*chain.from_iterable(screens), *super().get_urls()]
+        screens: list[Any] = []
+        for model_admin in self._registry.values():
+            screens += getattr(model_admin, "screen_urls", list)()
+        return screens + super().get_urls()
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """As Django's, but not more often than the rate of an address; the lockout counts by user name."""

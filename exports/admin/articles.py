@@ -18,9 +18,11 @@ from django.utils.translation import gettext_lazy
 from access.services import record
 from desk.admin import OpsModelAdmin
 from desk.badges import Tone, badge
+from desk.object_actions import Context
 from exports.article_files import FORMAT_OF, Imported, Line, import_articles
 from exports.choices import Region, ReviewStatus, Sentiment
 from exports.ingest import ROWS_AT_MOST, ingest_articles
+from exports.listing import appearances
 from exports.models import Article
 from exports.querysets import SHORTEST_PART
 from exports.rows import Fault, Row, read_row
@@ -120,6 +122,7 @@ class ArticleAdmin(OpsModelAdmin):
     download_fields = ("id", "article_id", *WRITTEN, "ingested_at", "updated_at")
     readonly_fields = ("review_mark", "ingested_at", "updated_at")
     change_list_template = "exports/articles.html"
+    change_form_template = "exports/article.html"
     list_empty_text = gettext_lazy("Articles come in through the API, from a file, or by hand.")
     fieldsets = (
         (None, {"fields": ("article_id", "title", "summary", "content", "keywords")}),
@@ -140,6 +143,9 @@ class ArticleAdmin(OpsModelAdmin):
         if any(len(word) < SHORTEST_PART for word in text.split()):
             messages.info(request, _("Words of one or two characters were only searched for as whole ids."))
         return articles.search(text), False
+
+    def page_context(self, article: Article) -> Context:
+        return {"briefs": appearances([article.article_id]).get(article.article_id, [])}
 
     def has_delete_permission(self, request: HttpRequest, obj: Article | None = None) -> bool:
         return False

@@ -6,14 +6,10 @@ script `exports/desk.js` only sends what the plain forms of the page would send,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import date
-from decimal import Decimal
+from collections.abc import Callable, Iterable
 from itertools import chain
 from typing import Any, ClassVar, NamedTuple
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
@@ -23,25 +19,37 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from api.bounded import count_of
 from desk.admin import ReadOnlyAdmin
-from desk.bulk import BulkAction, bulk_action
+from desk.bulk import SAMPLES, BulkAction, bulk_action
 from desk.object_actions import Context
 from exports import reviewing
 from exports.admin import marks, undoing
 from exports.admin.compose import ComposeMixin
 from exports.admin.panel import EditForm, Panel, templates_known
+from exports.admin.shown import (
+    EMPTY,
+    FILTERS,
+    LABELS,
+    FilterForm,
+    Row,
+    grouped,
+    kept_query,
+    query_of,
+    rows_of,
+    said_of,
+    shown_counts,
+    tab_of,
+    tabs_of,
+)
 from exports.admin.wishes import is_key, message_of, read_keys, status_of, wants_json
-from exports.choices import RANKED, Region, ReviewStatus, Sentiment
-from exports.clustering import cluster
-from exports.listing import COUNTED_AT_MOST, Appearance, Place, Wanted, appearances, counts, page_of
+from exports.choices import RANKED, ReviewStatus
+from exports.listing import Place, Wanted, counts, page_of
 from exports.models import ManualReview
-from exports.printing import edited
 from exports.querysets import SHORTEST_PART
 from exports.sweeping import decide_all, restore_all
 from runs.errors import Conflict, Contention
@@ -50,122 +58,16 @@ PAGE_SIZE = 30
 AT_ONCE = 200  # rows in one decision
 RESTORE = "restore"
 MAY_DECIDE = "exports.decide_manualreview"
-# what the address of a list may carry; everything else in it is dropped
-FILTERS = ("region", "sentiment", "min", "since", "until", "q")
-
-LABELS = {  # of the tabs: where an editor is, rather than what a row is
-    ReviewStatus.PENDING: gettext_lazy("Candidates"),
-    ReviewStatus.SELECTED: gettext_lazy("Selected"),
-    ReviewStatus.BACKUP: gettext_lazy("Backup"),
-    ReviewStatus.DISCARDED: gettext_lazy("Discarded"),
-    ReviewStatus.EXPORTED: gettext_lazy("Exported"),
-}
-EMPTY = {
-    ReviewStatus.PENDING: gettext_lazy(
-        "Every article has been decided about. New ones appear here as soon as they come in."
-    ),
-    ReviewStatus.SELECTED: gettext_lazy("Pick candidates with x: the next brief made by hand prints what is here."),
-    ReviewStatus.BACKUP: gettext_lazy("Put candidates here with b: a reserve to choose from on a thin day."),
-    ReviewStatus.DISCARDED: gettext_lazy("What you discard with d is kept here, and can be taken back."),
-    ReviewStatus.EXPORTED: gettext_lazy("What a brief made by hand has printed is kept here."),
-}
 
 
-class FilterForm(forms.Form):
-    """The filters of a list; a wrong value filters nothing and is named."""
+class Sample(NamedTuple):
+    """One of the rows a deed is about."""
 
-    region = forms.ChoiceField(
-        required=False, label=gettext_lazy("Region"), choices=[("", gettext_lazy("Any region")), *Region.choices]
-    )
-    sentiment = forms.ChoiceField(
-        required=False,
-        label=gettext_lazy("Sentiment"),
-        choices=[("", gettext_lazy("Any sentiment")), *Sentiment.choices],
-    )
-    min = forms.DecimalField(
-        required=False,
-        label=gettext_lazy("Score at least"),
-        max_digits=6,
-        decimal_places=3,
-        widget=forms.NumberInput(attrs={"step": "any", "inputmode": "decimal"}),
-    )
-    since = forms.DateField(
-        required=False, label=gettext_lazy("From"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
-    until = forms.DateField(
-        required=False, label=gettext_lazy("To"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
-    q = forms.CharField(
-        required=False,
-        label=gettext_lazy("Search"),
-        max_length=200,
-        widget=forms.TextInput(
-            attrs={"type": "search", "id": "searchbar", "placeholder": gettext_lazy("Search titles")}
-        ),
-    )
+    pk: int
+    title: str
 
-    def wanted(self, status: str) -> Wanted:
-        """What the valid ones of the answers ask for."""
-        self.is_valid()
-        asked = self.cleaned_data
-        minimum: Decimal | None = asked.get("min")
-        since: date | None = asked.get("since")
-        until: date | None = asked.get("until")
-        return Wanted(
-            status, asked.get("region", ""), asked.get("sentiment", ""), minimum, since, until, asked.get("q", "")
-        )
-
-
-@dataclass(frozen=True)
-class Row:
-    """One review as a list shows it."""
-
-    review: ManualReview
-    briefs: list[Appearance]
-    similar_to: str = ""  # the title of the row it nearly repeats
-
-    @property
-    def title(self) -> str:
-        return self.review.article.title or self.review.article_id
-
-    @property
-    def summary(self) -> str:
-        return edited(self.review.summary, self.review.article.summary)
-
-    @property
-    def source(self) -> str:
-        return edited(self.review.manual_llm_source, self.review.article.source)
-
-    @property
-    def score_mark(self) -> str:
-        return marks.score_mark(self.review.list_score, edited=self.review.score is not None)
-
-    @property
-    def region_mark(self) -> str:
-        return marks.region_mark(self.review.region)
-
-    @property
-    def sentiment_mark(self) -> str:
-        return marks.sentiment_mark(self.review.sentiment)
-
-    @property
-    def status_mark(self) -> str:
-        return marks.status_mark(self.review.status)
-
-    @property
-    def published(self) -> str:
-        return marks.moment(self.review.published_at)
-
-
-@dataclass(frozen=True)
-class Tab:
-    """One of the five lists."""
-
-    status: str
-    label: Any
-    count: str
-    url: str
-    is_here: bool
+    def __str__(self) -> str:
+        return self.title
 
 
 @admin.register(ManualReview)
@@ -228,7 +130,7 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
             "tab_label": LABELS[ReviewStatus(tab)],
             "tabs": tabs_of(counted, query, tab),
             "form": form,
-            "filters": query_of({name: query.get(name, "") for name in FILTERS}),
+            "all_of_it": query_of({"tab": tab, **{name: query.get(name, "") for name in FILTERS}}),
             "is_filtered": is_filtered,
             "more_filters": said_of(wanted),
             "rows": grouped(rows_of(page.rows), in_place=tab in RANKED),
@@ -383,8 +285,8 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
             "screen": request.POST.get("screen", ""),
         }
         if not wants_json(request):
-            page = {**self.admin_site.each_context(request), "title": str(review.article), "opts": self.opts}
-            return TemplateResponse(request, "exports/edit.html", page | context, status=status)
+            page = {**self.admin_site.each_context(request), "title": str(review.article), "opts": self.opts, **context}
+            return TemplateResponse(request, "exports/edit.html", page, status=status)
         answer = {
             "message": _("Saved.") if status == 200 else " ".join(chain.from_iterable(form.errors.values())),
             "panel": render_to_string("exports/panel.html", context, request),
@@ -429,7 +331,15 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
             raise PermissionDenied
         return self.ask_about(request, action, None)
 
-    def _selected(self, request: HttpRequest, ticked: list[str] | None) -> QuerySet[ManualReview]:
+    def ask_about(self, request: HttpRequest, action: BulkAction, ticked: list[str] | None) -> HttpResponse:
+        """As of any list, with what an editor knows the rows by: their titles, the first ones first."""
+        answer = super().ask_about(request, action, ticked)
+        if isinstance(answer, TemplateResponse) and answer.context_data:
+            first = self._selected(request, ticked).in_order().values_list("pk", "article__title")[:SAMPLES]
+            answer.context_data |= {"samples": [Sample(*row) for row in first], "kind": _("region")}
+        return answer
+
+    def _selected(self, request: HttpRequest, ticked: list[str] | None) -> Any:
         rows = FilterForm(request.GET).wanted(tab_of(request.GET)).rows()
         return rows if ticked is None else rows.filter(pk__in=ticked)
 
@@ -481,26 +391,6 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
         return restore_all(rows, actor=request.user)
 
 
-# --- what an address says ------------------------------------------------------------------------
-
-
-def tab_of(asked: Mapping[str, str]) -> str:
-    tab = asked.get("tab", "")
-    return tab if tab in ReviewStatus.values else ReviewStatus.PENDING.value
-
-
-def kept_query(asked: Mapping[str, str]) -> dict[str, str]:
-    """What links to other pages and tabs carry on."""
-    return {name: asked[name] for name in ("tab", *FILTERS, "template") if asked.get(name)}
-
-
-def query_of(query: Mapping[str, Any], **more: Any) -> str:
-    """As the end of an address."""
-    made = QueryDict(mutable=True)
-    made.update({name: str(value) for name, value in {**query, **more}.items() if value})
-    return f"?{made.urlencode()}"
-
-
 def back_to(request: HttpRequest) -> str:
     """The screen one came from: only what it understands travels, so the address leads nowhere else."""
     came_from = QueryDict(request.POST.get("next", "")[:4000], mutable=True)
@@ -518,68 +408,6 @@ def read_wish(text: str) -> tuple[str, dict[int, int]]:
     if to not in {*ReviewStatus.values, RESTORE} - {ReviewStatus.EXPORTED.value}:
         raise ValidationError(_("This is not a wish the desk understands. Load the page again."))
     return to, read_keys(named, most=AT_ONCE)
-
-
-# --- what a page shows ---------------------------------------------------------------------------
-
-
-def shown_count(count: int) -> str:
-    return str(COUNTED_AT_MOST) + "+" if count > COUNTED_AT_MOST else str(count)
-
-
-def shown_counts(counted: Mapping[str, int]) -> dict[str, str]:
-    return {status: shown_count(count) for status, count in counted.items()}
-
-
-def tabs_of(counted: Mapping[str, int], query: Mapping[str, str], here: str) -> list[Tab]:
-    return [
-        Tab(status, label, shown_count(counted[status]), query_of({**query, "tab": status.value}), status == here)
-        for status, label in LABELS.items()
-    ]
-
-
-def said_of(wanted: Wanted) -> str:
-    """The filters that are folded away, in a few signs."""
-    parts = [f"≥ {wanted.min_score.normalize():f}"] if wanted.min_score is not None else []
-    if wanted.since or wanted.until:
-        days = [date_format(day, "SHORT_DATE_FORMAT") if day else "…" for day in (wanted.since, wanted.until)]
-        parts.append(" – ".join(days))
-    return ", ".join(parts)
-
-
-def rows_of(reviews: list[ManualReview]) -> list[Row]:
-    """Each with the briefs it was in: one query for all."""
-    found = appearances(review.article_id for review in reviews) if reviews else {}
-    return [Row(review, found.get(review.article_id, [])) for review in reviews]
-
-
-def grouped(rows: list[Row], *, in_place: bool) -> list[Row]:
-    """Those that nearly repeat another of the page say so, and stand behind it unless they are to stay `in_place`."""
-    by_id = {row.review.article_id: row for row in rows}
-    stories = [Compared(key, row.title, row.summary, row.review.list_score, row.review.published_at)
-               for key, row in by_id.items()]  # fmt: skip
-    leaders: dict[str, str] = {}
-    for found in cluster(stories):
-        leaders |= {member.article_id: found.best for member in found.members if member.article_id != found.best}
-    told = [replace(row, similar_to=by_id[leaders[key]].title) if key in leaders else row for key, row in by_id.items()]
-    if in_place:
-        return told
-    behind: dict[str, list[Row]] = {}
-    for row in told:
-        if (leader := leaders.get(row.review.article_id)) is not None:
-            behind.setdefault(leader, []).append(row)
-    first = [row for row in told if not row.similar_to]
-    return [each for row in first for each in (row, *behind.get(row.review.article_id, []))]
-
-
-class Compared(NamedTuple):
-    """What is compared of a row."""
-
-    article_id: str
-    title: str
-    summary: str
-    score: Any
-    published_at: Any
 
 
 def tell_of_short_words(request: HttpRequest, wanted: Wanted) -> None:

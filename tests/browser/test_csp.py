@@ -14,6 +14,8 @@ from django_celery_beat.models import ClockedSchedule, CrontabSchedule, SolarSch
 from playwright.sync_api import Page
 
 from access.services import create_token
+from articles import article
+from cleaning import ship_templates
 from etl.models import (
     Product,
     ProductChange,
@@ -22,6 +24,8 @@ from etl.models import (
     RejectedRow,
     Watermark,
 )
+from exports.briefs import BriefOptions, export_by_hand
+from exports.models import IssueCounter, ManualReview
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -70,7 +74,32 @@ def everything(administrator: User) -> User:
     ClockedSchedule.objects.create(clocked_time=now)
     SolarSchedule.objects.create(event="sunset", latitude=1, longitude=1)
     create_token(administrator, name=LONG[:100])
+    briefs(administrator)
     return administrator
+
+
+def briefs(user: User) -> None:
+    """Articles in every list of the desk, and a brief by hand, with the longest of texts."""
+    ship_templates()
+    for number, status in enumerate(("pending", "selected", "backup", "discarded", "selected")):
+        article(
+            f"{LONG}/{number}", status=status, title=LONG, summary=LONG * 3, source=LONG, score=99.125,
+            url="https://example.invalid/" + "p" * 400, content=LONG * 20, published_at=timezone.now(),
+        )  # fmt: skip
+    ManualReview.objects.update(notes=LONG, manual_llm_source=LONG)
+    export_by_hand(BriefOptions(report_tag=LONG[:200].strip(), template="markdown", mark_exported=False), actor=user)
+    IssueCounter.objects.create(template="zongbao", report_date="2026-03-01", period=2**31 - 1, total_period=2**31 - 1)
+
+
+def desk_addresses() -> Iterator[str]:
+    """The screens of the desk that list no model, and its lists in every state."""
+    review = ManualReview.objects.selected().first()
+    yield reverse("admin:exports_compose")
+    yield reverse("admin:exports_compose") + f"?edit={review.pk}&template=wanbao"
+    desk = reverse("admin:exports_manualreview_changelist")
+    for tab in ("pending", "selected", "backup", "discarded", "exported"):
+        yield f"{desk}?tab={tab}&min=1&since=2026-01-01&region=internal"
+    yield f"{desk}?tab=selected&article={review.pk}"
 
 
 def addresses(user: User) -> Iterator[str]:
@@ -90,6 +119,7 @@ def addresses(user: User) -> Iterator[str]:
         yield reverse(f"{name}_history", args=[first.pk])
         if model_admin.has_delete_permission(request, first):
             yield reverse(f"{name}_delete", args=[first.pk])
+    yield from desk_addresses()
     for app in {model._meta.app_label for model in admin.site._registry}:
         yield reverse("admin:app_list", args=[app])
 

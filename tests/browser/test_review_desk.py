@@ -170,6 +170,23 @@ def test_the_panel_previews_and_saves_and_shows_both_texts_on_a_conflict(
     assert statuses("pending") == 1  # letters typed into a field decide nothing
 
 
+def test_text_that_is_not_saved_is_left_behind_only_on_purpose(operator: User, page_of: Callable[..., Page]) -> None:
+    many(2, status="pending")
+    page = page_of(operator)
+    page.goto(DESK)
+    press(page, "e")
+    expect(page.locator("#edit-summary")).to_be_focused()
+    page.fill("#edit-summary", "Half a thought")
+    press(page, "Escape", "j")
+    expect(page.locator("#toast.bad")).to_contain_text("unsaved")
+    expect(page.locator("#edit-summary")).to_have_value("Half a thought")
+    press(page, "p")
+    expect(page.locator("#desk-panel")).to_be_visible()
+    page.locator(".toast-drop").click()
+    press(page, "p")
+    expect(page.locator("#desk-panel")).to_be_hidden()
+
+
 def test_the_help_lists_the_keys_and_search_takes_the_slash(operator: User, page_of: Callable[..., Page]) -> None:
     many(3, status="pending")
     page = page_of(operator)

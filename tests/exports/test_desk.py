@@ -1,6 +1,8 @@
 """The review desk: who may look and act, what each press does, and that nothing typed is ever lost."""
 
 import json
+import re
+from html import unescape
 
 import pytest
 from django.contrib.auth.models import User
@@ -336,7 +338,10 @@ def test_the_panel_prints_the_entry_as_the_brief_will(operator, desk_of):
 
 
 def ask(desk, name, query=""):
-    page = desk.post(f"{DESK}{query}", {"action": name})
+    """As the form of the list asks."""
+    html = desk.get(f"{DESK}{query}").content.decode()
+    form = re.search(r'<form method="post" action="([^"]*)">.{0,200}<button name="action"', html, re.DOTALL)
+    page = desk.post(f"{DESK}{unescape(form[1])}", {"action": name})
     form = page.context
     fields = {"count": form["seen"].count, "fingerprint": form["seen"].fingerprint, "once": form["once"]}
     return form["address"], {name: str(value) for name, value in fields.items()}
@@ -354,6 +359,20 @@ def test_everything_a_filter_shows_is_decided_by_one_confirmed_deed(operator, de
     assert AuditEvent.objects.filter(action="manualreview.pick_all").count() == 1
     desk.post(address, fields)  # the same form again
     assert AuditEvent.objects.filter(action="manualreview.pick_all").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_everything_means_everything_of_the_list_one_looks_at(operator, desk_of):
+    many(3, status="pending")
+    many(2, prefix="b", status="discarded")
+    desk = desk_of(operator)
+    asked = desk.post(f"{DESK}?tab=discarded", {"action": "unpick_all"}).content.decode()
+    assert "Title b-2" in asked
+    assert "Title a-1" not in asked
+    address, fields = ask(desk, "unpick_all", "?tab=discarded")
+    assert fields["count"] == "2"
+    desk.post(address, fields)
+    assert statuses() == dict.fromkeys([*(f"a-{n}" for n in (1, 2, 3)), "b-1", "b-2"], "pending")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -296,7 +296,11 @@
         if (field) {
             if (field.form?.matches("[data-edit]")) {
                 if (event.key === "Escape") {
-                    load(query());
+                    if (unsaved()) {
+                        say(root.dataset.unsaved, true);
+                    } else {
+                        load(query());
+                    }
                 } else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
                     event.preventDefault();
                     field.form.requestSubmit();

@@ -19,10 +19,10 @@
     // --- saying what happened ---------------------------------------------------------------------
 
     let hides = 0;
-    const say = (text, {bad = false, undo = false} = {}) => {
+    const say = (text, {bad = false, offer = ""} = {}) => {
         toast.replaceChildren(Object.assign(document.createElement("span"), {textContent: text}));
-        if (undo) {
-            toast.append(document.getElementById("toast-undo").content.cloneNode(true));
+        if (offer) {
+            toast.append(document.getElementById(offer).content.cloneNode(true));
         }
         toast.classList.toggle("bad", bad);
         toast.classList.add("shown");
@@ -175,7 +175,7 @@
                 draw([{key, html: was.outerHTML}]);
             }
             if (answer.ok) {
-                say(answer.message, {undo: to !== "restore"});
+                say(answer.message, {offer: to === "restore" ? "" : "toast-undo"});
             } else {
                 document.getElementById(`row-${key}`)?.classList.add("refused");
                 say(answer.message, {bad: true});
@@ -247,7 +247,7 @@
             return;
         }
         if (unsaved()) {
-            say(desk.dataset.unsaved, {bad: true});
+            say(desk.dataset.unsaved, {bad: true, offer: "toast-drop"});
             return;
         }
         clearTimeout(soon);  // who runs down the list with j asks only for where they stop
@@ -269,7 +269,7 @@
 
     const close = () => {
         if (unsaved()) {
-            say(desk.dataset.unsaved, {bad: true});
+            say(desk.dataset.unsaved, {bad: true, offer: "toast-drop"});
             return;
         }
         panel.hidden = true;
@@ -340,6 +340,12 @@
     document.addEventListener("click", (event) => {
         if (event.target.closest(".toast-undo")) {
             undo();
+            return;
+        }
+        if (event.target.closest(".toast-drop")) {
+            place.querySelector("form[data-edit]")?.reset();
+            toast.classList.remove("shown");
+            here()?.focus({preventScroll: true});
             return;
         }
         if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) {
@@ -420,6 +426,8 @@
     });
 
     // --- coming and going -------------------------------------------------------------------------
+
+    document.querySelector(".desk-tab[aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
 
     window.addEventListener("beforeunload", (event) => {
         if (waiting || unsaved()) {
