@@ -115,7 +115,11 @@ def write_after_commit(run: ExportRun) -> str:
     """Write the run's file; what went wrong, "" if nothing. The export stands, and write_again mends its file."""
     try:
         write_again(run)
-    except (OSError, ValidationError) as error:
-        logger.error("export.file_not_written", run=run.pk, path=run.output_path, error=str(error))
-        return str(getattr(error, "strerror", None) or error)
-    return ""
+    except OSError as error:
+        why = error.strerror or str(error)
+    except ValidationError as error:
+        why = " ".join(error.messages)
+    else:
+        return ""
+    logger.error("export.file_not_written", run=run.pk, path=run.output_path, error=why)
+    return why

@@ -15,19 +15,18 @@ How the text is put together:
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from exports.choices import NotPrinted, Numbering, Region, Sentiment
+from exports.filling import Text, escaped, fields_of, newlines_as_one, one_line, web_address
 from exports.models import Article, BriefTemplate, ManualReview
 from exports.models.templates import ENTRY_FIELDS, HEADER_FIELDS, HEADING_FIELDS
 
@@ -164,7 +163,7 @@ def check_layout(*, header: str, section_heading: str, entry: str, is_numbered: 
     faults: dict[str, list[ValidationError]] = {}
     texts = {"header": (header, in_header), "section_heading": (section_heading, HEADING_FIELDS)}
     for name, (text, known) in (texts | {"entry": (entry, ENTRY_FIELDS)}).items():
-        for field in _FIELD.findall(text):
+        for field in fields_of(text):
             if field in known:
                 continue
             message = _("There is no field {%(field)s} here.")
@@ -263,7 +262,7 @@ def print_brief(
             by_section[section.section].append(story)
     counts: dict[str, int] = {}
     blocks, placed = [], []
-    entry, heading = _Text(layout.entry), _Text(layout.section_heading)
+    entry, heading = Text(layout.entry), Text(layout.section_heading)
     for section in layout.sections:
         members = by_section[section.section]
         counts[section.heading] = counts.get(section.heading, 0) + len(members)
@@ -271,13 +270,13 @@ def print_brief(
             blocks.append(_print_section(layout, section, members, entry, heading))
             placed += [Placed(story, section.section, section.heading) for story in members]
     if placed:
-        header = _Text(layout.header).filled(_header_values(layout, tag, date, numbers, len(placed)))
+        header = Text(layout.header).filled(_header_values(layout, tag, date, numbers, len(placed)))
         blocks = [header, *blocks] if header.strip() else blocks
     text = "\n\n".join(blocks) + "\n" if placed else ""
     return Printed(text, placed, not_printed, counts)
 
 
-def _print_section(layout: Layout, section: Section, stories: list[Story], entry: _Text, heading: _Text) -> str:
+def _print_section(layout: Layout, section: Section, stories: list[Story], entry: Text, heading: Text) -> str:
     entries: list[str] = []
     values = _markdown_values if layout.is_markdown else _plain_values
     before: Story | None = None
@@ -286,7 +285,7 @@ def _print_section(layout: Layout, section: Section, stories: list[Story], entry
             entries.append(layout.cluster_separator)
         entries.append(entry.filled(values(story, _mark(section, number))))
         before = story
-    title = _escaped(section.heading) if layout.is_markdown else section.heading
+    title = escaped(section.heading) if layout.is_markdown else section.heading
     line = heading.filled({"heading": title, "count": str(len(stories))})
     body = "\n\n".join(entries)
     if not line.strip():
@@ -330,53 +329,12 @@ _DIGITS = ("", *"一二三四五六七八九")
 
 # --- fields --------------------------------------------------------------------------------------
 
-_FIELD = re.compile(r"\{(\w+)\}")
-_PAIRS = [tuple(map(re.escape, pair)) for pair in ("（）", "()", "【】", "[]", "<>")]
-# brackets around at least one field and no brackets of their kind
-_BRACKETED = re.compile("|".join(rf"{o}[^{o}{c}\n]*\{{\w+\}}[^{o}{c}\n]*{c}" for o, c in _PAIRS))
-_LINE_BREAKS = re.compile("[ \t]*[\r\n\v\f\x1c-\x1e\x85\u2028\u2029][\\s]*")
-_OTHER_NEWLINES = re.compile("\r\n?|[\v\f\x1c-\x1e\x85\u2028\u2029]")
-
-
-class _Text:
-    """A text with fields, taken apart once and filled many times."""
-
-    def __init__(self, text: str) -> None:
-        self.lines = [_Line(line) for line in _OTHER_NEWLINES.sub("\n", text).split("\n")]
-
-    def filled(self, values: Mapping[str, str]) -> str:
-        """The text with its fields replaced; lines and brackets that came to nothing are left out."""
-        filled = (line.filled(values) for line in self.lines)
-        return "\n".join(line for line in filled if line is not None).strip("\n")
-
-
-class _Line:
-    def __init__(self, line: str) -> None:
-        self.has_fields = _FIELD.search(line) is not None
-        # literal, field, literal, field, … each; the odd ones are what stands in brackets
-        self.parts: list[list[str]] = []
-        end = 0
-        for match in _BRACKETED.finditer(line):
-            self.parts += [_FIELD.split(line[end : match.start()]), _FIELD.split(match[0])]
-            end = match.end()
-        self.parts.append(_FIELD.split(line[end:]))
-
-    def filled(self, values: Mapping[str, str]) -> str | None:
-        written: list[str] = []
-        for place, pieces in enumerate(self.parts):
-            if place % 2 and not any(values.get(name) for name in pieces[1::2]):
-                written[-1:] = [each.rstrip() for each in written[-1:]]
-                continue
-            written += [values.get(piece, "") if odd % 2 else piece for odd, piece in enumerate(pieces)]
-        line = "".join(written)
-        return None if self.has_fields and not line.strip() else line
-
 
 def _header_values(
     layout: Layout, tag: str, day: date, numbers: Mapping[str, int] | None, count: int
 ) -> dict[str, str]:
     values = {
-        "tag": _escaped(_one_line(tag)) if layout.is_markdown else _one_line(tag),
+        "tag": escaped(one_line(tag)) if layout.is_markdown else one_line(tag),
         "date": day.isoformat(),
         "year": str(day.year),
         "month": str(day.month),
@@ -389,28 +347,24 @@ def _header_values(
 def _plain_values(story: Story, mark: str) -> dict[str, str]:
     return {
         "mark": mark,
-        "title": _one_line(story.title),
-        "summary": _OTHER_NEWLINES.sub("\n", story.summary).strip(),
-        "source": _one_line(story.source),
-        "url": _one_line(story.url),
+        "title": one_line(story.title),
+        "summary": newlines_as_one(story.summary).strip(),
+        "source": one_line(story.source),
+        "url": one_line(story.url),
         "date": timezone.localdate(story.published_at).isoformat() if story.published_at else "",
         "score": _number(story.score),
         "importance": _number(story.importance),
-        "keywords": "、".join(map(_one_line, story.keywords)),
+        "keywords": "、".join(map(one_line, story.keywords)),
     }
 
 
 def _markdown_values(story: Story, mark: str) -> dict[str, str]:
     values = _plain_values(story, mark)
     for name in ("title", "source", "keywords"):
-        values[name] = _escaped(values[name])
-    values["summary"] = "\n".join(_escaped(line.lstrip(" \t")) for line in values["summary"].split("\n"))
-    values["url"] = _markdown_address(values["url"])
+        values[name] = escaped(values[name])
+    values["summary"] = "\n".join(escaped(line.lstrip(" \t")) for line in values["summary"].split("\n"))
+    values["url"] = web_address(values["url"])
     return values
-
-
-def _one_line(text: str) -> str:
-    return _LINE_BREAKS.sub(" ", text).strip()
 
 
 def _words(keywords: Any) -> tuple[str, ...]:
@@ -422,29 +376,3 @@ def _number(value: Decimal | None) -> str:
         return ""
     text = f"{value:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-_MEANS_SOMETHING = re.compile(r"([\\`*_\[\]<>~|&])")
-_AT_LINE_START = re.compile(r"^([#+=:-]|\d{1,9}(?=[.)]))")
-_NOT_IN_ADDRESS = re.compile(r"[\s<>\"\\^`{|}()\[\]]")
-
-
-def _escaped(line: str) -> str:
-    """One line as text to Markdown, whatever it holds."""
-    line = _MEANS_SOMETHING.sub(r"\\\1", line)
-    return _AT_LINE_START.sub(lambda match: _escaped_start(match[0]), line)
-
-
-def _escaped_start(start: str) -> str:
-    # digits cannot be escaped; of what would begin a list the point after them can
-    return f"\\{start}" if not start[0].isdigit() else f"{start}\\"
-
-
-def _markdown_address(address: str) -> str:
-    try:
-        is_web = urlsplit(address).scheme.lower() in ("http", "https")
-    except ValueError:
-        is_web = False
-    if not is_web:
-        return ""
-    return _NOT_IN_ADDRESS.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), address)

@@ -155,3 +155,57 @@ def a_final_run_says_how_it_ended():
     """A completed run has no error; only a failed or cancelled one may leave work undone."""
     for run in ProductSyncRun.objects.filter(status=ProductSyncRun.STATUSES.completed).exclude(error=""):
         yield f"run {run.pk} is completed with the error {run.error}"
+
+
+# --- Exports -------------------------------------------------------------------------------------
+
+EXPORTS = (
+    ("manual_export_batches", "manual_export_items", "manual_export_batch_id", ""),
+    ("brief_batches", "brief_items", "brief_batch_id", ", source"),
+)
+
+
+@invariant
+def every_brief_has_its_articles_once_and_in_places_without_a_gap():
+    """From one on, whoever recorded them."""
+    for _batches, items, batch, source in EXPORTS:
+        for (pk,) in rows(
+            f"SELECT {batch} FROM {items} GROUP BY 1 HAVING min(order_index) <> 1 OR max(order_index) <> count(*)"
+        ):
+            yield f"the places of {items} of batch {pk} have a gap"
+        for pk, article in rows(
+            f"SELECT {batch}, article_id FROM {items} GROUP BY {batch}, article_id {source} HAVING count(*) > 1"
+        ):
+            yield f"{items} of batch {pk} has {article} twice"
+
+
+@invariant
+def briefs_of_a_day_are_numbered_without_a_gap():
+    """From one on, in each table."""
+    for batches, *_rest in EXPORTS:
+        for (day,) in rows(
+            f"SELECT report_date FROM {batches} GROUP BY 1 HAVING min(sequence_no) <> 1 OR max(sequence_no) <> count(*)"
+        ):
+            yield f"the numbers of {batches} of {day} have a gap"
+
+
+@invariant
+def every_text_has_its_hash():
+    """Of batches and of runs."""
+    for table in ("manual_export_batches", "brief_batches", "exports_exportrun"):
+        for (pk,) in rows(
+            f"SELECT id FROM {table} WHERE content <> ''"
+            " AND sha256 <> encode(sha256(convert_to(content, 'UTF8')), 'hex')"
+        ):
+            yield f"the text of {table} {pk} is not the one it has the hash of"
+
+
+@invariant
+def what_is_marked_exported_was_recorded():
+    """By hand, in whichever store."""
+    for (article,) in rows(
+        "SELECT article_id FROM manual_reviews r WHERE status = 'exported'"
+        " AND NOT EXISTS (SELECT FROM manual_export_items i WHERE i.article_id = r.article_id)"
+        " AND NOT EXISTS (SELECT FROM brief_items i WHERE i.article_id = r.article_id AND i.source = 'manual')"
+    ):
+        yield f"{article} is marked exported and in no brief made by hand"

@@ -9,6 +9,7 @@ from cleaning import ship_templates
 from exports import files
 from exports.models import ExportRun, IssueCounter, ManualExportBatch, ManualExportItem
 from exports.printing import sha256_of
+from invariants import assert_all_hold
 from observed import everything
 from processes import python
 
@@ -67,6 +68,7 @@ def test_killed_after_its_commit_an_export_is_there_and_its_file_can_be_mended(f
 
 def assert_all_of_it(folder):
     """Run, batch, items, number, marks and the file."""
+    assert_all_hold()
     run, batch = ExportRun.objects.get(), ManualExportBatch.objects.get()
     assert (run.status, run.recorded, run.report_date) == ("completed", 3, date(2026, 3, 1))
     assert run.sha256 == batch.sha256 == sha256_of(run.content)
