@@ -17,6 +17,7 @@ from django.db import connection
 from etl.products.decisions import Sifted, sift
 from etl.products.pages import Page
 from etl.products.positions import Cursor
+from etl.products.source import SourceUnusable
 
 # The thread that writes asks for little but often. With Python's 5 ms it would wait that long each time.
 SWITCH_SECONDS = 0.0005
@@ -66,11 +67,13 @@ class ReadAhead:
     def take(self, cursor: Cursor) -> Prepared | None:
         """What was prepared for this cursor, waiting for it; None when there is nothing, whatever the reason.
 
-        Whoever then reads the page again sees the end of the source anew, or meets the thread's error where
-        errors are dealt with.
+        Whoever then reads the page again sees the end of the source anew, or meets an error of our own database
+        where it is dealt with. Raises SourceUnusable as the thread did: a source that hangs is waited for once.
         """
         page, self._page = self._page, None
         if page is None:
             return None
         failure = page.exception()  # waits; the source is one connection, for one thread at a time
+        if isinstance(failure, SourceUnusable) and cursor == self._beyond:
+            raise failure
         return page.result() if failure is None and cursor == self._beyond else None

@@ -89,13 +89,19 @@ def test_a_session_that_is_killed_is_opened_again_and_nobody_waits(filled, read_
     assert len(log()) == ROWS
 
 
+def read_by(batches):
+    """How many rows may be read when the source goes away after so many batches: one page may be read ahead."""
+    return (2 * batches, 2 * batches + 2)
+
+
 def test_a_run_waits_while_the_source_is_away_and_goes_on_where_it_was(filled, wire, read_from):
     read_from(filled, port=wire.port)
     run = start(after(2, wire.cut))
-    assert (run.status, run.error, run.read) == ("pending", "source-unreachable", 4)
+    assert (run.status, run.error) == ("pending", "source-unreachable")
+    assert run.read in read_by(2)
     assert "The source database cannot be reached" in run.error_text
     assert run.not_before > database_now()
-    assert go_on(run).read == 4  # not before its time
+    assert go_on(run).read in read_by(2)  # not before its time
     wire.mend()
     due(run)
     go_on(run)
@@ -122,7 +128,8 @@ def test_a_run_whose_source_stays_away_waits_longer_each_time_and_fails_at_its_c
     assert pauses[-1] > 100
     assert (run.status, run.error) == ("failed", "source-unreachable")
     assert "cannot be reached" in run.error_text
-    assert counts(run) == {"read": 2, "created": 2}
+    assert run.read == run.created
+    assert run.read in read_by(1)
 
 
 def test_a_dry_run_waits_as_well(filled, wire, read_from):
@@ -138,7 +145,8 @@ def test_a_dry_run_waits_as_well(filled, wire, read_from):
 def test_a_server_that_never_answers_is_given_up(filled, wire, read_from):
     read_from(filled, port=wire.port, seconds=0.5)
     run = start(after(2, wire.freeze))
-    assert (run.status, run.error, run.read) == ("pending", "source-unreachable", 4)
+    assert (run.status, run.error) == ("pending", "source-unreachable")
+    assert run.read in read_by(2)
     assert "no answer within 0.5 s" in run.error_text
 
 
@@ -168,7 +176,8 @@ def test_a_command_that_loses_it_says_that_the_run_waits(filled, wire):
 def test_a_structure_that_changes_meanwhile_fails_the_run_at_once(filled, read_from):
     read_from(filled)
     run = start(after(2, lambda: filled.execute("ALTER TABLE products_staging DROP COLUMN price")))
-    assert (run.status, run.error, run.read) == ("failed", "source-unusable", 4)
+    assert (run.status, run.error) == ("failed", "source-unusable")
+    assert run.read in read_by(2)
     assert "price" in run.error_text
 
 

@@ -8,6 +8,7 @@ import pytest
 from django.db import DatabaseError, connection
 
 from etl.models import Product, ProductChange
+from etl.products.databases import SourceUnreachable
 from etl.products.local import LocalSource
 from observed import counts, log, products
 
@@ -83,3 +84,21 @@ def test_nothing_is_left_of_it(stage, synced):
         assert cursor.fetchone() == (0,)
     assert sys.getswitchinterval() == interval
     assert not [each for each in threading.enumerate() if each.name.startswith("read-ahead")]
+
+
+def test_a_source_that_is_away_is_waited_for_once(stage, synced, monkeypatch):
+    stage("1")
+    stage("2", minute=1)
+    page = LocalSource.page
+    asked = []
+
+    def away(self, *arguments, **options):
+        asked.append(threading.current_thread().name.partition("_")[0])
+        if len(asked) > 1:
+            raise SourceUnreachable("no answer")
+        return page(self, *arguments, **options)
+
+    monkeypatch.setattr(LocalSource, "page", away)
+    run = synced(batch_size=1)
+    assert (run.status, run.error, run.read) == ("pending", "source-unreachable", 1)
+    assert asked == ["MainThread", "read-ahead"]
