@@ -313,6 +313,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
+        "RunStatusEnum": "runs.choices.RunStatus",
         "ReviewStatusEnum": "exports.choices.ReviewStatus",
         "RegionEnum": "exports.choices.Region",
         "SentimentEnum": "exports.choices.Sentiment",

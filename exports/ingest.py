@@ -137,7 +137,7 @@ _LOCK_REVIEWS = "SELECT 1 FROM manual_reviews WHERE article_id = ANY(%(changed)s
 _UPDATE = """
     UPDATE news_articles a SET ({names}, updated_at) = ROW({new}, clock_timestamp())
       FROM {given}
-     WHERE g.article_id = a.article_id AND a.article_id = ANY(%(changed)s) AND ({old}) IS DISTINCT FROM ({new})
+     WHERE g.article_id = a.article_id AND a.article_id = ANY(%(changed)s)
 """
 _REVIEWS = """
     INSERT INTO manual_reviews (article_id)

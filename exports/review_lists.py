@@ -19,7 +19,7 @@ from exports.clustering import cluster
 from exports.models import ManualReview
 from exports.querysets import IN_ORDER
 
-CLUSTERED_AT_MOST = 2_000  # candidates that are compared; the first ones of the list
+CLUSTERED_AT_MOST = 1_000  # candidates that are compared; the first ones of the list
 CLUSTERS_LIVE = 600  # seconds
 
 
@@ -34,7 +34,7 @@ class ReviewList:
     def page(self, offset: int, limit: int) -> tuple[list[ManualReview], Count]:
         """Some rows with their articles (less the long text), and how many there are in all."""
         # one more than asked for tells whether this is the end, and spares small lists the count
-        ids = self.first_ids(offset + limit + 1)[offset:]
+        ids = self.ids(offset, offset + limit + 1)
         rows = with_articles(ids[:limit])
         known = offset + len(ids)
         if len(ids) <= limit and (ids or not offset):
@@ -42,19 +42,19 @@ class ReviewList:
         total = self.total()
         return rows, Count(known, "more") if ids and total < known else total
 
-    def first_ids(self, most: int) -> list[str]:
-        """The first article ids in order. Each combination of region and sentiment has its place in an index."""
+    def ids(self, start: int, end: int) -> list[str]:
+        """Article ids in order. Each combination of region and sentiment has its place in an index."""
         if self.region is None and self.sentiment is None:
-            return list(self._all().in_order().values_list("article_id", flat=True)[:most])
+            return list(self._all().in_order().values_list("article_id", flat=True)[start:end])
         names = ("article_id", "rank", "list_score", "published_at")
         branches = [
-            self._all().filter(region=region, sentiment=sentiment).in_order().values_list(*names)[:most]
+            self._all().filter(region=region, sentiment=sentiment).in_order().values_list(*names)[:end]
             for region in ([self.region] if self.region else Region.values)
             for sentiment in ([self.sentiment] if self.sentiment else Sentiment.values)
         ]
         if len(branches) == 1:
-            return [row[0] for row in branches[0]]
-        found = reduce(lambda one, other: one.union(other, all=True), branches).order_by(*IN_ORDER)[:most]
+            return [row[0] for row in branches[0][start:]]
+        found = reduce(lambda one, other: one.union(other, all=True), branches).order_by(*IN_ORDER)[start:end]
         return [row[0] for row in found]
 
     def total(self) -> Count:
@@ -98,7 +98,7 @@ def clusters(shown: ReviewList) -> list[Group]:
 
     Stories of two buckets are never one: a brief prints them in different sections.
     """
-    rows = with_articles(shown.first_ids(CLUSTERED_AT_MOST))
+    rows = with_articles(shown.ids(0, CLUSTERED_AT_MOST))
     key = _fingerprint(rows)
     known = ask(lambda: cache.get(key), otherwise=None)
     if known is not None:

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from access.api.downloads import AnyType
 from access.services import record
+from api.problems import CONTENT_TYPE
 from api.views import OpsView, OpsViewSet
 from exports import archive, downloads
 from exports.api import asking
@@ -34,7 +35,10 @@ class LatestView(OpsView):
     permissions = {"get": VIEW}
     extra_query_params = {"get": asking.spellings("include_items")}
 
-    @extend_schema(parameters=[_INCLUDE_ITEMS], responses=shapes.BatchSerializer)
+    @extend_schema(
+        parameters=[_INCLUDE_ITEMS],
+        responses={200: shapes.BatchSerializer, (404, CONTENT_TYPE): OpenApiTypes.OBJECT},
+    )
     def get(self, request: Request) -> Response:
         """The newest brief made by hand; 404 when there is none."""
         batch = fetch_latest_manual_export_batch()
@@ -52,6 +56,7 @@ class BatchViewSet(OpsViewSet):
     lookup_value_regex = archive.KEY
     permissions = {"list": VIEW, "retrieve": VIEW, "download": VIEW}
     list_actions = frozenset()  # two tables make one list, which pages by itself
+    pagination_class = None
     extra_query_params = {
         "list": asking.spellings(*asking.PAGE, "source", "report_tag", "report_date"),
         "retrieve": asking.spellings("include_items"),

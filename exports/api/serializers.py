@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import models
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
 from api.serializers import JSONField, Serializer
@@ -429,6 +429,7 @@ class BatchSerializer(BatchRowSerializer):
         return BatchItemSerializer(items, many=True).data if self.include_items else []
 
 
+@extend_schema_serializer(many=False)  # it is the page, though what answers it is called list
 class BatchPageSerializer(PageSerializer):
     """A page of briefs, newest first."""
 

@@ -13,6 +13,7 @@ from access.models import AuditEvent
 from exports.ingest import ingest_articles
 from exports.models import Article, ManualReview
 from exports.reviewing import decide
+from observed import physical
 from pool import pour, review, row
 
 pytestmark = pytest.mark.django_db
@@ -40,6 +41,14 @@ def test_the_same_rows_again_write_nothing():
     assert counts(ingest(*rows)) == (0, 0, 50)
     assert list(Article.objects.order_by("id").values()) == before
     assert AuditEvent.objects.filter(action="articles.ingested").count() == 1
+
+
+def test_among_new_and_changed_rows_those_that_are_the_same_are_not_written():
+    pour("a-1", "a-2", "a-3")
+    before = dict(zip(["a-1", "a-2", "a-3"], physical("news_articles"), strict=True))
+    assert counts(ingest(row("a-1"), row("a-2", score=1), row("a-3"), row("a-4"))) == (1, 1, 2)
+    after = physical("news_articles")
+    assert [version in after for version in before.values()] == [True, False, True]
 
 
 def test_a_field_that_is_not_named_keeps_its_value():
