@@ -96,10 +96,17 @@
         return line;
     };
 
+    const inHand = new Map();  // row → decisions about it that are not answered yet
+    const count = (key, by) => inHand.set(String(key), (inHand.get(String(key)) ?? 0) + by);
+
     const draw = (answers) => {
-        for (const {key, html} of answers ?? []) {
+        for (const {key, version, html} of answers ?? []) {
             const old = document.getElementById(`row-${key}`);
             if (!old) {
+                continue;
+            }
+            if (inHand.get(String(key)) > 0) {  // what is shown is newer than this answer; the next wish needs its version
+                old.dataset.version = version ?? old.dataset.version;
                 continue;
             }
             const fresh = new DOMParser().parseFromString(html, "text/html").querySelector(".row");
@@ -159,17 +166,20 @@
         const {key} = row.dataset;
         const was = row.cloneNode(true);
         sketch(row, to === "restore" ? "pending" : to);
+        count(key, 1);
         inLine(async () => {
             const current = document.getElementById(`row-${key}`);
             let answer;
             try {
                 answer = await post(desk.dataset.decide, {do: `${to} ${key}:${current?.dataset.version ?? row.dataset.version}`});
             } catch (error) {
+                count(key, -1);
                 was.classList.remove("here", "waiting");
                 draw([{key, html: was.outerHTML}]);
                 document.getElementById(`row-${key}`)?.classList.add("refused");
                 throw error;
             }
+            count(key, -1);
             settle(answer);
             if (!answer.ok && !answer.rows?.length) {
                 draw([{key, html: was.outerHTML}]);
