@@ -199,7 +199,9 @@ def test_500s_are_repeated_and_then_the_run_waits(endpoint, run):
     assert (away.value.slug, endpoint.count) == ("llm-failing", 6)
 
 
-@pytest.mark.parametrize("body", ["<html>gateway</html>", "[]", "{}", '{"choices": []}', '{"error": "no model"}', "\ud800"])
+@pytest.mark.parametrize(
+    "body", ["<html>gateway</html>", "[]", "{}", '{"choices": []}', '{"error": "no model"}', "\ud800"]
+)
 def test_a_200_that_is_no_chat_completion_is_a_failing_server(endpoint, run, body):
     endpoint.does(lambda request: Response(body.encode("utf-8", "replace"), content_type="text/html"))
     with pytest.raises(Outage) as away:
@@ -283,7 +285,11 @@ def test_a_server_without_json_schema_gets_the_schema_in_words_and_is_remembered
     assert told["role"] == "system"
     assert '"topics"' in told["content"]
     ask(run, messages=[user("other")])
-    assert [each["response_format"]["type"] for each in endpoint.requests] == ["json_schema", "json_object", "json_object"]
+    assert [each["response_format"]["type"] for each in endpoint.requests] == [
+        "json_schema",
+        "json_object",
+        "json_object",
+    ]
 
 
 def test_a_server_without_any_format_is_asked_in_words_alone(endpoint, run):
@@ -382,7 +388,12 @@ def test_without_a_model_rules_compose_and_say_so(run, settings):
     assert settings.LLM_PROVIDER == "rules"
     made = ask(run, by_rules=lambda: Composed(data={"topics": ["one", "two"]}, name="rules-x/1"))
     assert made.data == Topics(topics=["one", "two"])
-    assert (made.provider, made.model, made.generator_kind, made.generator_name) == ("rules", None, "rules", "rules-x/1")
+    assert (made.provider, made.model, made.generator_kind, made.generator_name) == (
+        "rules",
+        None,
+        "rules",
+        "rules-x/1",
+    )
     assert made.generator_label == "Rule-based, no language model"
     assert (made.usage.tokens_in, made.usage.cost, LLMCall.objects.count()) == (None, None, 0)
 
