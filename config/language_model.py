@@ -54,8 +54,11 @@ def base_url_of(environment: Mapping[str, str]) -> str:
         parts = urlsplit(address)
         usable = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
         parts.port  # noqa: B018 - raises for what is no port
+        has_password = "@" in parts.netloc
     except ValueError:
-        usable = None
+        usable, has_password = None, False
+    if has_password:  # it would stand in logs; and is not repeated here
+        raise ImproperlyConfigured("LLM_BASE_URL must not hold a user or password; give the key as LLM_API_KEY.")
     if not usable:
         raise ImproperlyConfigured(f"LLM_BASE_URL must look like https://host/v1, not {address!r}.")
     return address.rstrip("/")

@@ -73,7 +73,7 @@ class _Trouble(Exception):
 
 
 def host_of(base_url: str) -> str:
-    """Which server that is, without a password that may stand in the address."""
+    """Which server that is."""
     parts = urlsplit(base_url)
     return (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
 
@@ -123,8 +123,13 @@ def probe() -> tuple[int | None, str]:
 
 
 def _client() -> openai.OpenAI:
-    # servers without keys refuse nothing, but the SDK refuses to go without one
-    return openai.OpenAI(base_url=settings.LLM_BASE_URL, api_key=settings.LLM_API_KEY or "none", max_retries=0)
+    return openai.OpenAI(
+        base_url=settings.LLM_BASE_URL,
+        api_key=settings.LLM_API_KEY or "none",  # servers without keys want none, but the SDK does
+        max_retries=0,
+        # the SDK takes these from its own variables and would tell them to any server
+        default_headers={"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit},  # type: ignore[dict-item]
+    )
 
 
 def _request(

@@ -76,6 +76,17 @@ def test_no_tools_are_offered_and_sources_stand_apart(endpoint, run):
     assert "\n".join(inside) == hostile
 
 
+def test_variables_of_the_sdk_are_told_to_nobody(endpoint, run, monkeypatch):
+    for name in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY", "OPENAI_ADMIN_KEY"):
+        monkeypatch.setenv(name, "of-somebody-else")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    endpoint.answers(GOOD)
+    ask(run)
+    sent = endpoint.server.log[0][0].headers
+    assert sent["Authorization"] == "Bearer sk-secret-123"
+    assert "of-somebody-else" not in str(sent)
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -50,6 +50,12 @@ def test_an_address_that_is_none_is_refused(address):
         base_url_of({"LLM_BASE_URL": address})
 
 
+def test_an_address_holds_no_password_and_the_refusal_does_not_repeat_it():
+    with pytest.raises(ImproperlyConfigured, match="LLM_API_KEY") as refused:
+        base_url_of({"LLM_BASE_URL": "https://me:hunter2@a.example/v1"})
+    assert "hunter2" not in str(refused.value)
+
+
 def test_an_address_may_end_with_a_slash():
     assert base_url_of({"LLM_BASE_URL": "http://127.0.0.1:8000/v1/"}) == "http://127.0.0.1:8000/v1"
     assert base_url_of({}) == "https://api.openai.com/v1"
