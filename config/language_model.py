@@ -18,6 +18,7 @@ OPENAI_URL = "https://api.openai.com/v1"
 # one answer with all its retries ends before a lease would, even if nobody beat for it
 SHARE_OF_LEASE = 0.9
 MOST_RETRIES = 10
+LONGEST_NAME = 200  # of a model, as the account keeps it
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def provider_of(environment: Mapping[str, str]) -> str:
     provider = named or (OPENAI if has_endpoint else RULES)
     if provider == OPENAI and not has_endpoint:
         raise ImproperlyConfigured("LLM_PROVIDER=openai needs LLM_API_KEY, or LLM_BASE_URL of a server without keys.")
-    if provider == OPENAI and not environment.get("LLM_MODEL"):
+    if provider == OPENAI and not 1 <= len(environment.get("LLM_MODEL", "").strip()) <= LONGEST_NAME:
         raise ImproperlyConfigured("LLM_MODEL must name the model that LLM_BASE_URL serves.")
     return provider
 

@@ -268,8 +268,8 @@ STAGING = staging.from_environment(
 # rules: no model at all, the honest composer of llm/rules/; openai: whatever speaks chat completions
 LLM_PROVIDER = language_model.provider_of(os.environ)
 LLM_BASE_URL = language_model.base_url_of(os.environ)
-LLM_API_KEY = env.str("LLM_API_KEY", default="")
-LLM_MODEL = env.str("LLM_MODEL", default="")
+LLM_API_KEY = env.str("LLM_API_KEY", default="").strip()
+LLM_MODEL = env.str("LLM_MODEL", default="").strip()
 LLM_CONNECT_SECONDS = env.seconds("LLM_CONNECT_SECONDS", default=5)
 LLM_TOTAL_SECONDS = language_model.seconds_in_all(
     env.seconds("LLM_TOTAL_SECONDS", default=0) if os.environ.get("LLM_TOTAL_SECONDS") else None,

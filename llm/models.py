@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from llm.choices import Outcome
@@ -40,7 +41,7 @@ class LLMCall(models.Model):
     seconds = models.FloatField(_("seconds"), null=True)
     tokens_in = models.PositiveIntegerField(_("tokens in"), null=True)
     tokens_out = models.PositiveIntegerField(_("tokens out"), null=True)
-    cost = models.DecimalField(_("cost"), null=True, max_digits=20, decimal_places=10)
+    cost = models.DecimalField(_("cost"), null=True, max_digits=24, decimal_places=10)
     currency = models.CharField(_("currency"), max_length=3, blank=True)
     error_text = models.TextField(_("what the server said"), blank=True)
     raw = models.TextField(_("raw answer"), null=True)  # noqa: DJ001 - an empty answer is not a missing one
@@ -58,7 +59,7 @@ class LLMCall(models.Model):
         default_permissions: ClassVar = ("view",)
         permissions: ClassVar = [("read_raw_llmcall", _("Can read raw answers of the model"))]
         indexes: ClassVar = [
-            models.Index(fields=["run_kind", "run_id", "purpose", "prompt_hash"], name="llm_call_by_run"),
+            models.Index(fields=["run_id", "run_kind", "purpose", "prompt_hash"], name="llm_call_by_run"),
             models.Index(fields=["created_at"], name="llm_call_by_time"),
             # each filter of the list, newest first
             models.Index(fields=["outcome", "id"], name="llm_call_by_outcome"),
@@ -94,7 +95,7 @@ class LLMPrice(models.Model):
     currency = models.CharField(_("currency"), max_length=3, help_text=_("Three capitals, such as USD or CNY."))
     input_per_million = models.DecimalField(_("per million tokens in"), max_digits=12, decimal_places=4)
     output_per_million = models.DecimalField(_("per million tokens out"), max_digits=12, decimal_places=4)
-    valid_from = models.DateTimeField(_("valid from"))
+    valid_from = models.DateTimeField(_("valid from"), default=timezone.now)
 
     objects = LLMPriceQuerySet.as_manager()
 

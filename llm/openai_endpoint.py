@@ -204,7 +204,7 @@ def _take(done: Exchange, body: dict[str, Any]) -> None:
         content = "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
     usage = _object(body.get("usage"))
     done.raw = clean(content if isinstance(content, str) else "")
-    done.finish_reason = str(choice.get("finish_reason") or "")[:32]
+    done.finish_reason = clean(str(choice.get("finish_reason") or ""))[:32]
     done.tokens_in, done.tokens_out = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     done.http_status, done.outcome = body["http_status"], Outcome.ANSWERED
     done.error_text, done.retry_after = "", 0

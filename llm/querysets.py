@@ -53,7 +53,8 @@ class LLMCallQuerySet(models.QuerySet):
         """Sums over these calls."""
         told = self.aggregate(
             calls=Count("pk"),
-            tokens=Coalesce(Sum(Coalesce("tokens_in", 0) + Coalesce("tokens_out", 0)), 0),
+            # two sums, which are bigints: a server may send what two integers cannot add up to
+            tokens=Coalesce(Sum("tokens_in"), 0) + Coalesce(Sum("tokens_out"), 0),
             untold=Count("pk", filter=Q(raw__isnull=False) & (Q(tokens_in=None) | Q(tokens_out=None))),
             money=Coalesce(Sum("cost", filter=Q(currency=currency)), Decimal(0)),
         )

@@ -331,6 +331,18 @@ def test_nul_and_half_surrogates_are_not_stored(endpoint, run):
     assert only_call().raw == "ab?c"
 
 
+def test_whatever_a_server_sends_is_stored_before_anybody_trips_over_it(endpoint, run):
+    LLMPrice.objects.create(
+        model="test-model", currency="USD", valid_from=timezone.now(),
+        input_per_million=Decimal("99999999.9999"), output_per_million=Decimal("99999999.9999"),
+    )  # fmt: skip
+    most = 2**31 - 1
+    usage = {"prompt_tokens": most, "completion_tokens": most}
+    endpoint.answers("hello", finish_reason="sto\x00p\ud800" * 20, usage=usage)
+    assert ask(run, schema=None).text == "hello"
+    assert only_call().cost > 10**11
+
+
 def test_a_cost_is_counted_at_the_price_of_the_day(endpoint, run):
     now = timezone.now()
     for days, price in ((-10, "1"), (-1, "2"), (1, "9")):

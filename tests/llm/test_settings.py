@@ -37,6 +37,7 @@ def test_the_provider_follows_from_what_is_set(environment, provider):
         ({"LLM_PROVIDER": "openai"}, "LLM_API_KEY"),
         ({"LLM_API_KEY": "k"}, "LLM_MODEL"),
         ({"LLM_BASE_URL": "http://localhost"}, "LLM_MODEL"),
+        ({"LLM_API_KEY": "k", "LLM_MODEL": "m" * 201}, "LLM_MODEL"),
     ],
 )
 def test_what_is_missing_is_named(environment, named):
