@@ -6,8 +6,6 @@ a text that leaves the house carries the same line (labelled).
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import models
 from django.db.models import Q
 from django.utils import translation
@@ -49,6 +47,11 @@ class Generated(models.Model):
         abstract = True
 
     @property
+    def is_by_model(self) -> bool:
+        """Whether a language model wrote it."""
+        return self.generator_kind == GeneratorKind.LLM
+
+    @property
     def generator_label(self) -> str:
         """What every screen, answer and file that shows the text says of its origin."""
         return generator_label(self.generator_kind, self.generator_model)
@@ -64,17 +67,6 @@ def generator_label(kind: str, model: str | None = None, language: str | None = 
     with translation.override(language or translation.get_language()):
         label = str(GeneratorKind(kind).label)
         return f"{label} ({model})" if model else label
-
-
-def generator_facts(row: Generated) -> dict[str, Any]:
-    """The same for programs: the value of `generator` in an answer of the API."""
-    return {
-        "kind": row.generator_kind,
-        "name": row.generator_name,
-        "model": row.generator_model,
-        "label": row.generator_label,
-        "is_llm": row.generator_kind == GeneratorKind.LLM,
-    }
 
 
 def labelled(text: str, kind: str, model: str | None = None, language: str | None = None) -> str:

@@ -5,8 +5,9 @@ from django.db import IntegrityError, connection, models, transaction
 from django.test.utils import isolate_apps
 from django.utils import translation
 
+from llm.api import GeneratorSerializer
 from llm.completions import Completion
-from llm.generator import Generated, generated_constraints, generator_facts, generator_label, labelled
+from llm.generator import Generated, generated_constraints, generator_label, labelled
 
 
 @pytest.fixture
@@ -40,10 +41,10 @@ def test_the_database_refuses_a_false_origin(notes, kind, model):
 @pytest.mark.parametrize(("kind", "model"), [("rules", None), ("manual", None), ("llm", "gpt")])
 def test_a_true_origin_is_kept_and_shown(notes, kind, model):
     note = notes.objects.create(text="x", generator_kind=kind, generator_name="n/1", generator_model=model)
-    facts = generator_facts(note)
-    assert (facts["kind"], facts["name"], facts["model"], facts["is_llm"]) == (kind, "n/1", model, kind == "llm")
-    assert facts["label"] == note.generator_label
-    assert facts["label"] in note.generator_badge
+    told = GeneratorSerializer(note).data
+    assert (told["kind"], told["name"], told["model"], told["isLlm"]) == (kind, "n/1", model, kind == "llm")
+    assert told["label"] == note.generator_label
+    assert told["label"] in note.generator_badge
 
 
 def test_a_completion_brings_the_fields_of_its_row(notes):

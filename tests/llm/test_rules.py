@@ -1,5 +1,7 @@
 """The composer without a model: deterministic, word for word, and it says what it cannot do."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -143,9 +145,7 @@ def test_nothing_is_ever_invented(text, keyword, topic):
 
 
 def test_a_long_source_is_ranked_in_no_time():
-    import time
-
     text = "".join(f"第{number}条：缓存雪崩的第{number}种情形需要随机过期时间。" for number in range(5000))
-    began = time.monotonic()
+    began = time.process_time()
     compose("缓存", "缓存雪崩有哪些情形？", [Source("long", text)])
-    assert time.monotonic() - began < 4
+    assert time.process_time() - began < 2

@@ -1,5 +1,6 @@
 """The doctor, the metrics and pruning know of the language model."""
 
+import time
 from datetime import timedelta
 from decimal import Decimal
 
@@ -57,8 +58,6 @@ def test_a_server_that_refuses_or_fails_is_a_problem(endpoint, httpserver, statu
 
 
 def test_a_server_that_is_away_or_hangs_is_a_problem(endpoint, httpserver, settings):
-    import time
-
     httpserver.expect_request("/v1/models").respond_with_handler(lambda request: time.sleep(1) or Response(""))
     settings.LLM_CONNECT_SECONDS = 0.3
     assert "cannot be reached" in findings()["model"].text
