@@ -31,6 +31,10 @@ class Outcome(TextChoices):
     REQUEST_REFUSED = "llm-request-refused", _("The model's server refuses the request")
 
 
+# these brought an answer, which was paid for
+ANSWERED = (Outcome.ANSWERED, Outcome.OK, Outcome.BAD_ANSWER, Outcome.TRUNCATED, Outcome.WITHHELD)
+
+
 class LLMError(TextChoices):
     """Why a run that needs a text may fail, or wait; known to every kind of run."""
 

@@ -60,7 +60,12 @@ class LLMCall(models.Model):
         permissions: ClassVar = [("read_raw_llmcall", _("Can read raw answers of the model"))]
         indexes: ClassVar = [
             models.Index(fields=["run_id", "run_kind", "purpose", "prompt_hash"], name="llm_call_by_run"),
-            models.Index(fields=["created_at"], name="llm_call_by_time"),
+            # sums per day are read from the index alone
+            models.Index(
+                fields=["created_at"],
+                include=["outcome", "tokens_in", "tokens_out", "cost", "currency"],
+                name="llm_call_by_time",
+            ),
             # each filter of the list, newest first
             models.Index(fields=["outcome", "id"], name="llm_call_by_outcome"),
             models.Index(fields=["purpose", "id"], name="llm_call_by_purpose"),

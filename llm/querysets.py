@@ -12,7 +12,7 @@ from django.db.models import Count, Q, Sum
 from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 
-from llm.choices import Outcome
+from llm.choices import ANSWERED, Outcome
 
 # beyond this a call without an end has lost its process
 SURELY_OVER_SECONDS = 3600
@@ -52,22 +52,20 @@ class LLMCallQuerySet(models.QuerySet):
     def used(self, currency: str = "") -> Used:
         """Sums over these calls."""
         told = self.aggregate(
-            calls=Count("pk"),
+            calls=Count("created_at"),
             # two sums, which are bigints: a server may send what two integers cannot add up to
             tokens=Coalesce(Sum("tokens_in"), 0) + Coalesce(Sum("tokens_out"), 0),
-            untold=Count("pk", filter=Q(raw__isnull=False) & (Q(tokens_in=None) | Q(tokens_out=None))),
+            untold=Count("created_at", filter=Q(outcome__in=ANSWERED) & (Q(tokens_in=None) | Q(tokens_out=None))),
             money=Coalesce(Sum("cost", filter=Q(currency=currency)), Decimal(0)),
         )
         return Used(**told)
 
-    def per_day(self, since: date) -> list[dict[str, Any]]:
-        """Per local day and currency: calls, tokens in and out, cost."""
-        rows = self.filter(created_at__gte=midnight(since)).order_by().annotate(day=TruncDate("created_at"))
-        return list(
-            rows.values("day", "currency")
-            .annotate(calls=Count("pk"), tokens_in=Sum("tokens_in"), tokens_out=Sum("tokens_out"), money=Sum("cost"))
-            .order_by("day", "currency")
-        )
+    def per_day(self, first: date, last: date) -> list[dict[str, Any]]:
+        """Per local day and currency: tokens in and out, cost."""
+        rows = self.filter(created_at__gte=midnight(first), created_at__lt=midnight(last, 1)).order_by()
+        days = rows.annotate(day=TruncDate("created_at")).values("day", "currency")
+        sums = {"tokens_in": Sum("tokens_in"), "tokens_out": Sum("tokens_out"), "money": Sum("cost")}
+        return list(days.annotate(**sums).order_by("day", "currency"))
 
     def with_old_answers(self, before: datetime) -> LLMCallQuerySet:
         """Calls before that moment whose raw answer is still kept."""

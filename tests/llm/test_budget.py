@@ -123,7 +123,7 @@ def test_a_server_that_tells_absurd_numbers_breaks_no_sum():
     for _ in range(3):
         call(tokens_in=2**31 - 1, tokens_out=2**31 - 1, cost=Decimal("9999999999"), currency="USD")
     assert LLMCall.objects.on_day(timezone.localdate()).used("USD").tokens == 6 * (2**31 - 1)
-    assert LLMCall.objects.per_day(timezone.localdate())[0]["tokens_in"] == 3 * (2**31 - 1)
+    assert LLMCall.objects.per_day(timezone.localdate(), timezone.localdate())[0]["tokens_in"] == 3 * (2**31 - 1)
 
 
 def test_a_budget_of_nothing_is_spent_from_the_start(endpoint, run, settings):

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from access.models import AuditEvent
 from config.language_model import DailyBudget
+from llm.home import charts
 from llm.models import LLMCall, LLMPrice
 from tests.llm.test_budget import call
 
@@ -70,6 +71,15 @@ def test_filters_and_search_work_and_nonsense_breaks_nothing(query, viewer, desk
     assert answer.status_code == 200
     if "nonsense" not in query and "%00" not in query:
         assert answer.context["cl"].result_count == 1
+
+
+def test_the_chart_shows_today_at_once_and_adds_up_days_that_are_over_once(model):
+    yesterday = timezone.now() - timedelta(days=1)
+    call(tokens_in=5, created_at=yesterday)
+    assert charts()[0].series[0].values[-2:] == [5, 0]
+    call(tokens_in=7)
+    call(tokens_in=7, created_at=yesterday)
+    assert charts()[0].series[0].values[-2:] == [5, 7]
 
 
 def test_only_operators_read_raw_answers_and_these_are_escaped(viewer, operator, desk_of):
