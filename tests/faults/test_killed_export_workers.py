@@ -54,7 +54,9 @@ def a_completed_export_has_recorded_what_it_printed():
         if run.content or run.recorded or run.brief_batch_id:
             yield f"run {run.pk} is {run.status} and left something"
     for run in worked.filter(status=ExportRun.STATUSES.completed):
-        if run.recorded + len(run.skipped_duplicates) != run.printed or (run.printed > 0) != bool(run.content and run.brief_batch_id):
+        if run.recorded + len(run.skipped_duplicates) != run.printed or (run.printed > 0) != bool(
+            run.content and run.brief_batch_id
+        ):
             yield f"run {run.pk} printed {run.printed}, recorded {run.recorded}"
     for batch in BriefBatch.objects.filter(source="worker"):
         recorded = sum(worked.filter(brief_batch=batch).values_list("recorded", flat=True))
