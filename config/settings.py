@@ -130,9 +130,9 @@ INSTALLED_APPS = [
     "access",
     "watch",
     "runs",
-    "llm",
     "etl",
     "exports",
+    "llm",  # last, since the home page shows the apps in this order
 ]
 
 MIDDLEWARE = [

@@ -31,9 +31,9 @@ EN_SOURCES = ["City Herald", "Education Weekly", "Morning Wire", "Citizen Online
 # title, summary, sentiment, keywords; {p} is the place, {a} {b} {c} are numbers
 ZH_STORIES = [
     ("{p}新增{a}所普惠幼儿园", "{p}教育部门通报，本学期新增{a}所普惠幼儿园，提供学位{b}个，覆盖{c}个社区。", "positive", ["幼儿园", "学位"]),
-    ("{p}中小学课后服务延长至{a}点", "自下月起，{p}{b}所中小学课后服务延长，约{c}名学生受益，家长可按周报名。", "positive", ["课后服务"]),
+    ("{p}中小学课后服务延长至{h}点", "自下月起，{p}{b}所中小学课后服务延长，约{c}名学生受益，家长可按周报名。", "positive", ["课后服务"]),
     ("{p}一培训机构突然停课，{a}名家长要求退费", "{p}一家校外培训机构停止授课，{a}名家长登记退费，涉及金额约{b}万元，监管部门已受理{c}件投诉。", "negative", ["培训", "退费"]),
-    ("{p}图书馆夜间开放，首周接待{a}人次", "{p}图书馆试行夜间开放，首周接待读者{a}人次，新增自习座位{b}个，延时至晚上{c}点。", "positive", ["图书馆"]),
+    ("{p}图书馆夜间开放，首周接待{a}人次", "{p}图书馆试行夜间开放，首周接待读者{a}人次，新增自习座位{b}个，延时至{h}点。", "positive", ["图书馆"]),
     ("{p}食堂抽检：{a}家学校被要求整改", "市场监管部门抽检{p}{b}家学校食堂，{a}家存在台账不全等问题，限期{c}天整改。", "negative", ["食堂", "食品安全"]),
     ("{p}职业学校与{a}家企业签约共建实训基地", "{p}职业学校与{a}家企业签约，共建{b}个实训基地，预计每年接收实习学生{c}名。", "positive", ["职业教育"]),
     ("{p}校车路线调整引发{a}条咨询", "{p}调整{b}条校车路线，热线一天内收到{a}条咨询，主管部门增设{c}个临时站点。", "unknown", ["校车"]),
@@ -51,7 +51,7 @@ ZH_STORIES = [
 ]  # fmt: skip
 EN_STORIES = [
     ("{p} opens {a} affordable nurseries", "{p} opened {a} affordable nurseries this term, with {b} places in {c} neighbourhoods.", "positive", ["nursery"]),
-    ("After-school care in {p} now runs until {a} o'clock", "From next month {b} schools in {p} offer longer after-school care; about {c} pupils have signed up.", "positive", ["care"]),
+    ("After-school care in {p} now runs until {h} o'clock", "From next month {b} schools in {p} offer longer after-school care; about {c} pupils have signed up.", "positive", ["care"]),
     ("Training centre in {p} closes, {a} families ask for refunds", "A private training centre in {p} stopped its courses. {a} families ask for refunds of {b} thousand in all; {c} complaints are open.", "negative", ["refunds"]),
     ("{p} library counts {a} visitors in its first late-night week", "The {p} library stays open late. In the first week it counted {a} visitors and added {b} desks; doors close at {c}.", "positive", ["library"]),
     ("Inspectors ask {a} school canteens in {p} to improve", "Of {b} canteens inspected in {p}, {a} kept incomplete records and have {c} days to put that right.", "negative", ["canteen", "food"]),
@@ -98,6 +98,7 @@ def _stories(language: str) -> Iterator[dict[str, Any]]:
                 "a": 3 + number * 13 % 89,
                 "b": 110 + number * 37 % 863,
                 "c": 2 + number * 11 % 29,
+                "h": 18 + number % 4,  # o'clock
             }
             said = summary.format(**words)
             yield {
