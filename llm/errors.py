@@ -13,7 +13,7 @@ class ModelAway(Outage):
 
     def __init__(self, slug: str, text: str, retry_after: float = 0) -> None:
         super().__init__(text)
-        self.slug, self.retry_after = slug, retry_after
+        self.slug, self.asked_to_wait = slug, retry_after
 
 
 def failure(slug: LLMError | Outcome, text: Any = "", *, retry_after: float = 0) -> Outage | RunFailed:

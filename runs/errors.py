@@ -43,12 +43,12 @@ class LeaseLost(Exception):
 class Outage(Exception):
     """Something a run reads from or calls is away and may come back: the run waits and is tried again.
 
-    Beside its text it has a `slug`, which fails the run at its attempt cap. `retry_after` are the seconds it
-    asked us to wait, if it said so.
+    Beside its text it has a `slug`, which fails the run at its attempt cap. `asked_to_wait` are the seconds
+    in which the other side wants to be left alone, if it said so.
     """
 
     slug: str
-    retry_after: float = 0
+    asked_to_wait: float = 0
 
 
 class RunFailed(Exception):

@@ -144,7 +144,7 @@ class Lease:
             self.finish(self.model.STATUSES.failed, **why)
             return
         pause = PAUSE_AFTER_OUTAGE_SECONDS * PAUSE_GROWTH ** max(0, run.attempt - 1)
-        pause = max(pause, min(outage.retry_after, LONGEST_PAUSE_SECONDS))
+        pause = max(pause, min(outage.asked_to_wait, LONGEST_PAUSE_SECONDS))
         logger.warning("run.released", reason=str(outage), attempt=run.attempt, seconds=pause)
         self.release(not_before=seconds_from_now(pause), **why)
 
