@@ -131,6 +131,7 @@ INSTALLED_APPS = [
     "watch",
     "runs",
     "etl",
+    "distillations",
 ]
 
 MIDDLEWARE = [
