@@ -1,6 +1,6 @@
 """The nouns of distillations."""
 
-from distillations.models.articles import DistillationUsage, GeneratedArticle
+from distillations.models.articles import DistillationUsage, GeneratedArticle, UsageCheck
 from distillations.models.materials import ArticleSetting, ConversionTarget, KnowledgeBase, KnowledgeDocument
 from distillations.models.sources import Distillation, DistillationRun, Topic
 from distillations.models.tasks import GenerationSlot, GenerationTask
@@ -17,4 +17,5 @@ __all__ = [
     "KnowledgeBase",
     "KnowledgeDocument",
     "Topic",
+    "UsageCheck",
 ]

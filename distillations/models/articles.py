@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from distillations.choices import GeneratorKind
 from distillations.models.counters import USES_ARE_COUNTED
 from distillations.models.sources import Distillation, Topic
 from distillations.models.tasks import GenerationTask
@@ -38,8 +39,10 @@ class GeneratedArticle(models.Model):
     content = models.TextField(_("text"))
     image_url = models.CharField(_("image"), max_length=500, blank=True, default="", db_default="")
     provider = models.CharField(_("provider"), max_length=20)
-    generator_kind = models.CharField(max_length=8, default="rules", db_default="rules")
-    generator_name = models.CharField(_("written by"), max_length=100, blank=True, default="", db_default="")
+    generator_kind = models.CharField(
+        _("written by"), max_length=8, choices=GeneratorKind, default=GeneratorKind.IMPORTED, db_default="imported"
+    )
+    generator_name = models.CharField(_("generator"), max_length=100, blank=True, default="", db_default="")
     model = models.CharField(_("model"), max_length=200, null=True, blank=True)  # noqa: DJ001 - rules have none
     requirements = models.TextField(_("requirements"), blank=True, default="", db_default="")
     is_published = models.BooleanField(_("published"), default=False, db_default=False)
@@ -67,7 +70,8 @@ class GeneratedArticle(models.Model):
                 violation_error_message=_("An article has a date of publication exactly when it is published."),
             ),
             models.CheckConstraint(
-                condition=Q(generator_kind="llm") | Q(generator_kind="rules", model=None),
+                condition=Q(generator_kind__in=[GeneratorKind.LLM, GeneratorKind.IMPORTED])
+                | Q(generator_kind=GeneratorKind.RULES, model=None),
                 name="article_by_rules_names_no_model",
                 violation_error_message=_("What rules wrote was written by no language model."),
             ),
@@ -118,3 +122,19 @@ class DistillationUsage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.distillation_id} → {self.article_id}"
+
+
+class UsageCheck(models.Model):
+    """One comparison of all counters with the rows they count: what the dashboard, /metrics and the doctor show."""
+
+    checked_at = models.DateTimeField(_("checked at"), db_default=ClockTimestamp(), editable=False)
+    drifted = models.PositiveIntegerField(_("drifted counters"))
+
+    class Meta:
+        verbose_name = _("usage check")
+        verbose_name_plural = _("usage checks")
+        ordering: ClassVar = ["-id"]
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.checked_at}: {self.drifted}"

@@ -8,7 +8,11 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from distillations.choices import HOLDING, TASK_STATUSES, Mode, SlotStatus, TaskError, TaskStatus
-from distillations.models.counters import RESERVATIONS_ARE_COUNTED
+from distillations.models.counters import (
+    ENDED_TASKS_RESERVE_NOTHING,
+    FAILED_WITH_ARTICLES_IS_PARTIAL,
+    RESERVATIONS_ARE_COUNTED,
+)
 from distillations.models.materials import ArticleSetting, ConversionTarget, KnowledgeBase
 from distillations.models.sources import Distillation, Topic
 from distillations.querysets import GenerationSlotQuerySet
@@ -21,7 +25,10 @@ MOST_ARTICLES = 100
 class GenerationTask(Run):
     """So many articles, each from a distillation of its own (auto) or all from one (manual).
 
-    Statuses and transitions are those of runs.models.Run; `partial` is final too.
+    Statuses and transitions are those of runs.models.Run, and one more of the database's own:
+        running → partial    where it would have failed (or its worker says so) with some of its articles made
+    `partial` is final. A task that has ended is never opened again: its retry is a new task for the missing
+    articles, which the old one shows as superseded_by.
     """
 
     TASK: ClassVar[str] = "distillations.tasks.run_generation"
@@ -66,10 +73,8 @@ class GenerationTask(Run):
         verbose_name=_("knowledge base"),
     )
     knowledge_base_name = models.CharField(max_length=255, blank=True, default="", db_default="")  # snapshot
-    # stands for the articles that came from elsewhere
-    is_imported = models.BooleanField(
-        default=False, db_default=False, editable=False
-    )  # stands for articles without one
+    # stands for all the articles that came from elsewhere without a task
+    is_imported = models.BooleanField(default=False, db_default=False, editable=False)
 
     class Meta:
         db_table = "generation_tasks"
@@ -111,6 +116,7 @@ class GenerationTask(Run):
                 violation_error_message=_("There is a task for imported articles already."),
             ),
         ]
+        triggers: ClassVar = [ENDED_TASKS_RESERVE_NOTHING, FAILED_WITH_ARTICLES_IS_PARTIAL]
 
 
 class GenerationSlot(models.Model):
@@ -153,6 +159,9 @@ class GenerationSlot(models.Model):
         verbose_name_plural = _("slots")
         ordering: ClassVar = ["task_id", "position"]
         default_permissions = ("view",)
+        indexes: ClassVar = [
+            models.Index(fields=["topic"], condition=Q(status__in=HOLDING), name="slot_reserves_topic"),
+        ]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["task", "position"],
