@@ -64,3 +64,5 @@ class TaskError(TextChoices):
 
     NOTHING_LEFT = "nothing-left", _("No distillation with a topic was left")
     ALL_FAILED = "all-failed", _("No article could be written")
+    SOME_FAILED = "some-failed", _("Some articles could not be written")
+    EMPTY_ARTICLE = "empty-article", _("The text that was written is empty")

@@ -1,7 +1,7 @@
 """Marked places where a test may end or freeze the process; nothing at all outside of tests.
 
 `FAILPOINT=commit.before:3` kills the process (kill -9) when it comes to that place the third time;
-`FAILPOINT=commit.before:3:STOP` freezes it. The places: claim, batch, commit and publish, each with .before
+`FAILPOINT=commit.before:3:STOP` freezes it. The places: claim, batch, model, commit and publish, each with .before
 or .after. Heeded only with DEBUG on, which a deployment has off, so a stray variable does no harm there.
 """
 
@@ -11,7 +11,10 @@ import signal
 from django.conf import settings
 
 PLACES = frozenset(
-    {"claim.before", "claim.after", "batch.before", "commit.before", "commit.after", "publish.before", "publish.after"}
+    {
+        "claim.before", "claim.after", "batch.before", "model.before", "model.after", "commit.before", "commit.after",
+        "publish.before", "publish.after",
+    }
 )  # fmt: skip
 SIGNALS = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP}
 

@@ -1,0 +1,14 @@
+"""Doors for Celery."""
+
+from celery import shared_task
+
+from distillations import generation
+
+# well under the soft time limit of a task, so that many articles hand over instead of being cut
+HAND_OVER_AFTER_SECONDS = 600
+
+
+@shared_task(name="distillations.tasks.run_generation")
+def run_generation(task_id: int) -> None:
+    """Work on a generation task."""
+    generation.run_generation(task_id, hand_over_after=HAND_OVER_AFTER_SECONDS)
