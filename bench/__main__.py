@@ -37,6 +37,12 @@ BENCHES = {
         compared=(),
         grows=("ours",),
     ),
+    "selection": Bench(
+        "8 clients that take 3 of 200 distillations, and one client that takes 3 of --rows",
+        designs=("sql", "ours", "naive"),
+        compared=("sql", "naive"),
+        grows=("ours",),
+    ),
 }
 
 

@@ -91,3 +91,45 @@ class ProductSource:
         """What a pass over the rows creates and updates, if none is bad and each pass is done in order."""
         changed = len(range(3, self.rows + 1, CHANGED_EVERY)) if kind == "changed10" else 0
         return {"created": self.keys if kind == "initial" else 0, "updated": changed}
+
+
+@dataclass(frozen=True)
+class Keywords:
+    """`rows` distillations that nobody has used. With more than 1,000 of them every second has no topic."""
+
+    rows: int
+    topics: int = 5
+
+    def stage(self) -> None:
+        """Empty everything of distillations and fill it anew."""
+        tables = "distillation_usage, distillations_generationslot, articles, generation_tasks, topics, distillations"
+        step = 2 if self.rows > 1_000 else 1
+        with connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+            cursor.execute(
+                "INSERT INTO distillations (keyword, provider)"
+                " SELECT 'keyword ' || n, 'manual' FROM generate_series(1, %s) n",
+                [self.rows],
+            )
+            cursor.execute(
+                "INSERT INTO topics (distillation_id, question)"
+                " SELECT d, 'question ' || n || ' of ' || d || '?'"
+                " FROM generate_series(1, %s, %s) d, generate_series(1, %s) n",
+                [self.rows, step, self.topics if step == 1 else 1],
+            )
+
+    def notes(self) -> dict[str, float]:
+        """How evenly they were taken, and how many counters differ from their rows (this says it, not the product)."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT max(taken) - min(taken), count(*) FILTER (WHERE usage_count <> uses)
+                  FROM (SELECT d.usage_count, d.topic_count,
+                               (SELECT count(*) FROM distillations_generationslot WHERE distillation_id = d.id) AS taken,
+                               (SELECT count(*) FROM distillation_usage WHERE distillation_id = d.id) AS uses
+                          FROM distillations d) counted
+                 WHERE topic_count > 0
+                """
+            )
+            spread, drifted = cursor.fetchone()
+        return {"spread": float(spread), "driftedCounters": float(drifted)}
