@@ -45,7 +45,7 @@ class Clients:
     @property
     def pids(self) -> list[int]:
         """Their processes."""
-        return [process.pid for process in self._processes]
+        return [process.pid for process in self._processes if process.pid]
 
     def done(self, *, times: int = 1_000_000_000, seconds: float = 1_000_000.0) -> int:
         """Let all work at once; how often it was done in all. A client that failed raises here."""

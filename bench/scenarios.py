@@ -124,10 +124,10 @@ class Keywords:
             cursor.execute(
                 """
                 SELECT max(taken) - min(taken), count(*) FILTER (WHERE usage_count <> uses)
-                  FROM (SELECT d.usage_count, d.topic_count,
-                               (SELECT count(*) FROM distillations_generationslot WHERE distillation_id = d.id) AS taken,
-                               (SELECT count(*) FROM distillation_usage WHERE distillation_id = d.id) AS uses
-                          FROM distillations d) counted
+                  FROM (SELECT usage_count, topic_count,
+                               (SELECT count(*) FROM distillations_generationslot s WHERE s.distillation_id = d.id),
+                               (SELECT count(*) FROM distillation_usage u WHERE u.distillation_id = d.id)
+                          FROM distillations d) counted (usage_count, topic_count, taken, uses)
                  WHERE topic_count > 0
                 """
             )

@@ -1,10 +1,23 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from runs.schedules import Schedule
+
 
 class DistillationsConfig(AppConfig):
     name = "distillations"
     verbose_name = _("Distillations")
+    metrics = "distillations.metrics.collect"
+    doctor = ["distillations.checkup.examine"]
+    schedules = [
+        Schedule(
+            name="Usage counters: compare them with their rows",
+            task="distillations.tasks.verify_usage",
+            every_seconds=3600,
+            queue="default",
+            expires=3600,
+        )
+    ]
     role_permissions = {
         "operator": [
             "distillations.add_distillation",

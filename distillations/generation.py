@@ -28,6 +28,7 @@ from runs.errors import Contention, LeaseLost, Outage, RunFailed
 from runs.lease import Lease, is_stop
 from runs.querysets import ClockTimestamp
 from runs.services import ring
+from watch import counters
 
 logger = structlog.get_logger(__name__)
 
@@ -91,6 +92,7 @@ class Generation:
         except DistillationGone:
             logger.info("slot.distillation_gone", slot=slot.pk)
             return  # the slot is still reserved, and is picked anew
+        counters.add("pressroom_articles_total", outcome="done")
         failpoints.reached("commit.after")
 
     def _written(self, slot: GenerationSlot) -> Written:
@@ -172,6 +174,7 @@ class Generation:
             error=error,
             error_text=text,
         )
+        counters.add("pressroom_articles_total", outcome="failed")
         logger.warning("article.failed", slot=slot.pk, error=error, text=text)
 
     def _blame_nobody(self, slot: GenerationSlot) -> None:

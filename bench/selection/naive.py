@@ -27,9 +27,7 @@ def _picked() -> tuple[GenerationTask, list[Distillation]]:
     chosen = list(eligible.order_by("usage_count", "created_at", "id")[:TAKEN])
     task = GenerationTask.objects.create(requested_count=TAKEN, distillation=chosen[0], keyword=chosen[0].keyword)
     GenerationSlot.objects.bulk_create(
-        GenerationSlot(
-            task=task, position=position, distillation=each, topic=each.topics.first(), keyword=each.keyword
-        )
+        GenerationSlot(task=task, position=position, distillation=each, topic=each.topics.first(), keyword=each.keyword)
         for position, each in enumerate(chosen, 1)
     )
     return task, chosen

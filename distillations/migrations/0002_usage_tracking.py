@@ -37,6 +37,8 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('checked_at', models.DateTimeField(db_default=runs.querysets.ClockTimestamp(), editable=False, verbose_name='checked at')),
                 ('drifted', models.PositiveIntegerField(verbose_name='drifted counters')),
+                ('eligible', models.PositiveIntegerField(verbose_name='distillations with a topic')),
+                ('uses', models.PositiveBigIntegerField(verbose_name='their uses')),
             ],
             options={
                 'verbose_name': 'usage check',

@@ -129,6 +129,8 @@ class UsageCheck(models.Model):
 
     checked_at = models.DateTimeField(_("checked at"), db_default=ClockTimestamp(), editable=False)
     drifted = models.PositiveIntegerField(_("drifted counters"))
+    eligible = models.PositiveIntegerField(_("distillations with a topic"))
+    uses = models.PositiveBigIntegerField(_("their uses"))
 
     class Meta:
         verbose_name = _("usage check")

@@ -314,7 +314,7 @@ def test_many_who_use_release_and_delete_at_once_leave_every_counter_right(trans
             GenerationTask.objects.cancel(of.pk)
 
     def delete():
-        for number in range(15):
+        for _ in range(15):
             pk = DistillationUsage.objects.values_list("article", flat=True).order_by("?").first()
             if pk:
                 execute(f"DELETE FROM articles WHERE id = {pk}")
