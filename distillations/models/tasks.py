@@ -15,7 +15,7 @@ from distillations.models.counters import (
 )
 from distillations.models.materials import ArticleSetting, ConversionTarget, KnowledgeBase
 from distillations.models.sources import Distillation, Topic
-from distillations.querysets import GenerationSlotQuerySet
+from distillations.querysets import GenerationSlotQuerySet, GenerationTaskQuerySet
 from runs.models import Run, open_index, run_constraints
 from runs.querysets import ClockTimestamp
 
@@ -75,6 +75,8 @@ class GenerationTask(Run):
     knowledge_base_name = models.CharField(max_length=255, blank=True, default="", db_default="")  # snapshot
     # stands for all the articles that came from elsewhere without a task
     is_imported = models.BooleanField(default=False, db_default=False, editable=False)
+
+    objects = GenerationTaskQuerySet.as_manager()
 
     class Meta:
         db_table = "generation_tasks"
