@@ -51,7 +51,7 @@ def drifted():
 
 
 def test_a_dry_run_says_what_differs_and_writes_nothing(drifted):
-    one, other = drifted
+    one, _other = drifted
     repair = usage.repair_usage(actor="test", dry_run=True)
     assert repair.fixed == 0
     assert repair.details == [{"distillationId": one.pk, "oldCount": 7, "newCount": 3}]
