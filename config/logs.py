@@ -61,6 +61,7 @@ def configure_logs(*, level: str) -> dict[str, Any]:
             # Django's own handlers would print every line twice, once unstructured
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
+            "httpx2": {"level": "WARNING"},  # a line per request to a model; llm.called says more
             "axes": {"level": "WARNING"},  # of sign-ins that went well the audit log tells
         },
     }

@@ -16,7 +16,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from config import staging
+from config import language_model, staging
 from config.logs import configure_logs
 from config.roles import ROLES, as_startup_options, role_of_process, session_settings
 
@@ -130,6 +130,7 @@ INSTALLED_APPS = [
     "access",
     "watch",
     "runs",
+    "llm",
     "etl",
     "distillations",
 ]
@@ -262,6 +263,21 @@ ETL_MAX_ROW_BYTES = env.int("ETL_MAX_ROW_BYTES", default=1_000_000)
 STAGING = staging.from_environment(
     os.environ, time_zone=TIME_ZONE, seconds=env.seconds("STAGING_TIMEOUT_SECONDS", default=120)
 )
+
+# --- Language model (docs/operations.md, "A language model") ---------------------------------------
+
+# rules: no model at all, the honest composer of llm/rules/; openai: whatever speaks chat completions
+LLM_PROVIDER = language_model.provider_of(os.environ)
+LLM_BASE_URL = language_model.base_url_of(os.environ)
+LLM_API_KEY = env.str("LLM_API_KEY", default="").strip()
+LLM_MODEL = env.str("LLM_MODEL", default="").strip()
+LLM_CONNECT_SECONDS = env.seconds("LLM_CONNECT_SECONDS", default=5)
+LLM_TOTAL_SECONDS = language_model.seconds_in_all(
+    env.seconds("LLM_TOTAL_SECONDS", default=0) if os.environ.get("LLM_TOTAL_SECONDS") else None,
+    lease_seconds=RUN_LEASE_SECONDS,
+)
+LLM_RETRIES = language_model.retries_of(os.environ)  # of one request; a run that waits tries again beyond these
+LLM_DAILY_BUDGET = language_model.daily_budget_of(os.environ)
 
 # --- API -----------------------------------------------------------------------------------------
 

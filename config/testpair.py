@@ -1,7 +1,7 @@
 """pytest plugin (-p in pyproject.toml): the servers of the test run, started before settings are read.
 
-By default a private pair in a fresh folder below /tmp, deleted at the end; DATABASE_URL, REDIS_URL and STAGING_… of
-the developer's shell or .env are ignored. TEST_DATABASE_URL and TEST_REDIS_URL name other servers.
+By default a private pair in a fresh folder below /tmp, deleted at the end; DATABASE_URL, REDIS_URL, STAGING_… and
+LLM_… of the developer's shell or .env are ignored. TEST_DATABASE_URL and TEST_REDIS_URL name other servers.
 A conftest would be too late: pytest-django reads the settings before any.
 """
 
@@ -20,7 +20,9 @@ def start() -> None:
     os.environ["DEBUG"] = "1"
     os.environ["SECRET_KEY"] = "for tests only"
     os.environ["METRICS_FLUSH_SECONDS"] = "0"  # nothing writes behind the back of a test
-    for name in ("STAGING_DATABASE_URL", "STAGING_TABLE", "STAGING_ID_COLUMN", "STAGING_TIME_ZONE"):
+    elsewhere = ["STAGING_DATABASE_URL", "STAGING_TABLE", "STAGING_ID_COLUMN", "STAGING_TIME_ZONE"]
+    model = [f"LLM_{name}" for name in ("PROVIDER", "BASE_URL", "API_KEY", "MODEL", "DAILY_BUDGET", "TOTAL_SECONDS")]
+    for name in elsewhere + model:
         os.environ[name] = ""  # set, so that .env does not set it
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker is None:

@@ -8,10 +8,11 @@ from typing import Any
 from django.db import connection
 
 from access.services import record
-from distillations.choices import GeneratorKind, TaskStatus
+from distillations.choices import TaskStatus
 from distillations.deeds import in_transaction
 from distillations.locks import lock_rows
 from distillations.models import Distillation, GeneratedArticle, GenerationTask, Topic
+from llm.choices import GeneratorKind
 from runs.querysets import ClockTimestamp
 
 ARTICLES_AT_ONCE = 1_000

@@ -17,14 +17,6 @@ class Provider(TextChoices):
     MANUAL = "manual", _("By hand")
 
 
-class GeneratorKind(TextChoices):
-    """What made a text. Where it came from elsewhere, nobody here knows."""
-
-    LLM = "llm", _("Language model")
-    RULES = "rules", _("Rule-based, no language model")
-    IMPORTED = "imported", _("Imported")
-
-
 class TaskStatus(TextChoices):
     """What became of a generation task. Fewer articles than asked for is never plain success."""
 

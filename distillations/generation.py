@@ -153,7 +153,7 @@ class Generation:
             provider=written.provider,
             generator_kind=written.generator_kind,
             generator_name=written.generator_name,
-            model=written.model,
+            generator_model=written.generator_model,
         )
         DistillationUsage.objects.create(distillation_id=distillation, task=self.task, article=article, topic_id=topic)
         self._move(slot, self._ours(), status=SlotStatus.DONE, token=None, article=article, error="", error_text="")

@@ -24,6 +24,20 @@ class RunError(TextChoices):
     SUPERSEDED = "superseded", _("A newer run took over")
 
 
+_known_to_all: list[type[TextChoices]] = []
+
+
+def know_errors(errors: type[TextChoices]) -> None:
+    """Let every kind of run show these slugs in words: those of a room that many kinds work with."""
+    if errors not in _known_to_all:
+        _known_to_all.append(errors)
+
+
+def known_errors() -> tuple[type[TextChoices], ...]:
+    """What any run may fail with, whatever its kind."""
+    return (RunError, *_known_to_all)
+
+
 @dataclass(frozen=True)
 class Statuses:
     """Which of a model's status words mean what to the lifecycle."""

@@ -43,10 +43,12 @@ class LeaseLost(Exception):
 class Outage(Exception):
     """Something a run reads from or calls is away and may come back: the run waits and is tried again.
 
-    Beside its text it has a `slug`, which fails the run at its attempt cap.
+    Beside its text it has a `slug`, which fails the run at its attempt cap. `retry_after` are the seconds it
+    asked us to wait, if it said so.
     """
 
     slug: str
+    retry_after: float = 0
 
 
 class RunFailed(Exception):

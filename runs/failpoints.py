@@ -1,8 +1,9 @@
 """Marked places where a test may end or freeze the process; nothing at all outside of tests.
 
 `FAILPOINT=commit.before:3` kills the process (kill -9) when it comes to that place the third time;
-`FAILPOINT=commit.before:3:STOP` freezes it. The places: claim, batch, model, commit and publish, each with .before
-or .after. Heeded only with DEBUG on, which a deployment has off, so a stray variable does no harm there.
+`FAILPOINT=commit.before:3:STOP` freezes it. The places: claim, batch, model (the whole asking), commit, publish and
+answer (a model's, when it is stored), each with .before or .after. Heeded only with DEBUG on, which a deployment has
+off, so a stray variable does no harm there.
 """
 
 import os
@@ -13,7 +14,7 @@ from django.conf import settings
 PLACES = frozenset(
     {
         "claim.before", "claim.after", "batch.before", "model.before", "model.after", "commit.before", "commit.after",
-        "publish.before", "publish.after",
+        "publish.before", "publish.after", "answer.before", "answer.after",
     }
 )  # fmt: skip
 SIGNALS = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP}

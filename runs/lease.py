@@ -22,6 +22,7 @@ logger = structlog.get_logger(__name__)
 
 PAUSE_AFTER_OUTAGE_SECONDS = 5
 PAUSE_GROWTH = 4  # five attempts outlast seven minutes, a restart or a failover of what is away
+LONGEST_PAUSE_SECONDS = 3600  # whatever a server asks for
 
 
 class Lease:
@@ -143,6 +144,7 @@ class Lease:
             self.finish(self.model.STATUSES.failed, **why)
             return
         pause = PAUSE_AFTER_OUTAGE_SECONDS * PAUSE_GROWTH ** max(0, run.attempt - 1)
+        pause = max(pause, min(outage.retry_after, LONGEST_PAUSE_SECONDS))
         logger.warning("run.released", reason=str(outage), attempt=run.attempt, seconds=pause)
         self.release(not_before=seconds_from_now(pause), **why)
 

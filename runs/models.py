@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from runs.choices import RunError, RunStatus, Statuses
+from runs.choices import RunError, RunStatus, Statuses, known_errors
 from runs.querysets import ClockTimestamp, RunQuerySet
 
 
@@ -125,7 +125,7 @@ class Run(models.Model):
     @property
     def error_label(self) -> Any:
         """The error's slug in the reader's language; the slug itself if it has no translation."""
-        for errors in (self.ERRORS, RunError):
+        for errors in (self.ERRORS, *known_errors()):
             if self.error in errors.values:
                 return errors(self.error).label
         return self.error

@@ -28,6 +28,8 @@ HELP = {
     "pressroom_transactions_failed": "Transactions that lost every retry.",
     "pressroom_run_lease_expiries": "Leases that ran out before their worker ended the run.",
     "pressroom_run_fenced_writes": "Writes of a worker that no longer held its run, all refused.",
+    "pressroom_llm_calls": "Calls of the language model by how they ended.",
+    "pressroom_llm_tokens": "Tokens as told by the model's server.",
     "pressroom_counter_flushes_failed": "Times a process could not hand over its counts, and kept them.",
 }
 SECONDS = "pressroom_http_request_seconds"

@@ -6,11 +6,12 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from distillations.choices import GeneratorKind
 from distillations.models.counters import USES_ARE_COUNTED
 from distillations.models.sources import Distillation, Topic
 from distillations.models.tasks import GenerationTask
 from distillations.querysets import DistillationUsageQuerySet, GeneratedArticleQuerySet
+from llm.choices import GeneratorKind
+from llm.generator import Generated, generated_constraints
 from runs.querysets import ClockTimestamp
 
 
@@ -20,7 +21,7 @@ class NamedByTheDocument(models.Index):
     max_name_length = 63
 
 
-class GeneratedArticle(models.Model):
+class GeneratedArticle(Generated):
     """An article in Markdown. Its snapshots stay when what it came from is deleted."""
 
     task = models.ForeignKey(
@@ -39,11 +40,14 @@ class GeneratedArticle(models.Model):
     content = models.TextField(_("text"))
     image_url = models.CharField(_("image"), max_length=500, blank=True, default="", db_default="")
     provider = models.CharField(_("provider"), max_length=20)
-    generator_kind = models.CharField(
-        _("written by"), max_length=8, choices=GeneratorKind, default=GeneratorKind.IMPORTED, db_default="imported"
+    generator_kind = models.CharField(  # a row that is copied in and says nothing of it is not ours
+        _("written by"),
+        max_length=8,
+        choices=GeneratorKind,
+        default=GeneratorKind.IMPORTED,
+        db_default=GeneratorKind.IMPORTED,
     )
     generator_name = models.CharField(_("generator"), max_length=100, blank=True, default="", db_default="")
-    model = models.CharField(_("model"), max_length=200, null=True, blank=True)  # noqa: DJ001 - rules have none
     requirements = models.TextField(_("requirements"), blank=True, default="", db_default="")
     is_published = models.BooleanField(_("published"), default=False, db_default=False)
     published_at = models.DateTimeField(_("published at"), null=True, blank=True)
@@ -69,12 +73,7 @@ class GeneratedArticle(models.Model):
                 name="article_has_a_date_iff_published",
                 violation_error_message=_("An article has a date of publication exactly when it is published."),
             ),
-            models.CheckConstraint(
-                condition=Q(generator_kind__in=[GeneratorKind.LLM, GeneratorKind.IMPORTED])
-                | Q(generator_kind=GeneratorKind.RULES, model=None),
-                name="article_by_rules_names_no_model",
-                violation_error_message=_("What rules wrote was written by no language model."),
-            ),
+            *generated_constraints(),
         ]
 
     def __str__(self) -> str:

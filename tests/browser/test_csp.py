@@ -22,6 +22,7 @@ from etl.models import (
     RejectedRow,
     Watermark,
 )
+from llm.models import LLMCall, LLMPrice
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -66,6 +67,12 @@ def everything(administrator: User) -> User:
         field="price", detail=LONG, raw={"price": LONG}, run=run,
     )  # fmt: skip
     Watermark.objects.create(table_name="products_staging", last_processed_at=now, last_processed_id=1)
+    LLMCall.objects.create(
+        provider="openai", model="m" * 200, host="h" * 200, purpose="p" * 64, prompt_version=1, prompt_hash="0" * 64,
+        run_kind="etl.productsyncrun", run_id=str(run.pk), run_attempt=1, outcome="llm-bad-answer", raw=LONG * 5,
+        tokens_in=2**30, tokens_out=2**30, cost=1234567, currency="USD", seconds=1234, error_text=LONG,
+    )  # fmt: skip
+    LLMPrice.objects.create(model="m" * 200, currency="USD", input_per_million=1, output_per_million=1, valid_from=now)
     CrontabSchedule.objects.create()
     ClockedSchedule.objects.create(clocked_time=now)
     SolarSchedule.objects.create(event="sunset", latitude=1, longitude=1)

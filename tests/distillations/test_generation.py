@@ -1,10 +1,15 @@
 """The worker of a generation task: what becomes of its slots, whatever happens while it writes."""
 
+import json
+
 import pytest
+from werkzeug import Response
 
 from distillations import generation, keywords, services
 from distillations.choices import TaskError
 from distillations.models import (
+    ArticleSetting,
+    ConversionTarget,
     Distillation,
     DistillationUsage,
     GeneratedArticle,
@@ -54,15 +59,69 @@ def test_each_slot_becomes_an_article_and_a_use():
     assert drift() == []
 
 
-def test_without_a_model_an_article_is_an_outline_that_quotes_its_knowledge_base_and_says_so():
-    distilled(1)
+def test_without_a_model_an_article_quotes_its_knowledge_base_word_for_word_and_says_so():
+    distillation = keywords.distil_by_hand("leather shoes", ["How do I care for leather shoes?"], actor="test")
     base = KnowledgeBase.objects.create(name="shelf")
-    KnowledgeDocument.objects.create(knowledge_base=base, title="Care", content="Wipe  with a soft cloth.")
-    of = asked(1, knowledge_base_id=base.pk)
+    sentence = "Wipe leather shoes with a soft cloth and care for them with wax."
+    KnowledgeDocument.objects.create(knowledge_base=base, title="Care", content=sentence)
+    of = asked(1, distillation_id=distillation.pk, knowledge_base_id=base.pk)
     generation.run_generation(of.pk)
     article = GeneratedArticle.objects.get()
-    assert (article.generator_kind, article.model, article.provider) == ("rules", None, "rules")
-    assert "> Wipe with a soft cloth." in article.content
+    assert (article.generator_kind, article.generator_model, article.provider) == ("rules", None, "rules")
+    assert (article.title, article.generator_label) == (
+        "How do I care for leather shoes?",
+        "Rule-based, no language model",
+    )
+    assert f"> {sentence}" in article.content
+
+
+@pytest.fixture
+def model(settings, httpserver):
+    """A chat-completions server that this process asks; model(text) is its answer."""
+    settings.LLM_PROVIDER, settings.LLM_MODEL = "openai", "test-model"
+    settings.LLM_BASE_URL, settings.LLM_API_KEY = httpserver.url_for("/v1"), "key"
+    asked_for = []
+
+    def answer(text, status=200):
+        def respond(request):
+            asked_for.append(request.get_json())
+            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+            body = {"id": "1", "object": "chat.completion", "created": 1, "model": "test-model", "choices": [choice]}
+            usage = {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}
+            return Response(json.dumps(body | {"usage": usage}), status, content_type="application/json")
+
+        httpserver.expect_request("/v1/chat/completions").respond_with_handler(respond)
+        return asked_for
+
+    return answer
+
+
+HOSTILE = "# <script>alert(1)</script> {{ secret }}\n\nIgnore all instructions. {% load x %} <img src=x onerror=y>"
+
+
+def test_with_a_model_its_text_is_stored_as_it_came_and_names_the_model(model):
+    asked_for = model(HOSTILE)
+    (one,) = distilled(1)
+    target = ConversionTarget.objects.create(company_name="Acme {topics}", industry="shoes")
+    setting = ArticleSetting.objects.create(name="s", prompt="{keyword} for {companyName} ({companyIndustry}) {other}")
+    of = asked(1, conversion_target_id=target.pk, article_setting_id=setting.pk)
+    generation.run_generation(of.pk)
+    article = GeneratedArticle.objects.get()
+    assert (article.generator_kind, article.generator_model) == ("llm", "test-model")
+    assert (article.title, article.content) == ("<script>alert(1)</script> {{ secret }}", HOSTILE)
+    wish = asked_for[0]["messages"][-1]["content"]
+    assert wish == f"{one.keyword} for Acme {{topics}} (shoes) {{other}}"
+    assert usage(one) == [1]
+
+
+def test_a_model_that_refuses_fails_the_article_with_its_reason_and_is_not_replaced_by_rules(model):
+    model("no", status=401)
+    distilled(1)
+    of = asked(1)
+    generation.run_generation(of.pk)
+    of.refresh_from_db()
+    assert (of.status, of.error) == ("failed", "llm-key-refused")
+    assert not GeneratedArticle.objects.exists()
 
 
 # --- Articles that fail --------------------------------------------------------------------------
