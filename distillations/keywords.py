@@ -12,9 +12,30 @@ from access.services import record
 from distillations.choices import Provider
 from distillations.deeds import delete_in_database, in_transaction, record_deleted
 from distillations.locks import lock_pick, lock_rows, lock_tasks_of_distillations
-from distillations.models import Distillation, Topic
+from distillations.models import Distillation, DistillationRun, Topic
+from distillations.models.sources import FEWEST_TOPICS, MOST_TOPICS
+from runs.services import ring
 
 MOST_QUESTIONS, LONGEST_QUESTION, LONGEST_KEYWORD = 500, 1_000, 255
+
+
+def request_distillation(keyword: str, topic_count: int, *, actor: Any, requested_by: Any = None) -> DistillationRun:
+    """Queue a run that turns a keyword into so many topics, and ring for a worker.
+
+    Raises ValidationError for a keyword that is blank or too long and for a number that is not 5 to 30.
+    """
+    keyword = cleaned_keyword(keyword)
+    if not FEWEST_TOPICS <= topic_count <= MOST_TOPICS:
+        raise _refused("topic_count", _("A keyword is distilled into 5 to 30 topics."), "out-of-range")
+
+    def create() -> DistillationRun:
+        run = DistillationRun(keyword=keyword, topic_count=topic_count, requested_by=requested_by)
+        run.save(force_insert=True)
+        record(actor=actor, action="distillation-run.requested", target=run, after=run.as_asked())
+        ring(run)
+        return run
+
+    return in_transaction(create)
 
 
 def distil_by_hand(keyword: str, questions: Iterable[str], *, actor: Any) -> Distillation:

@@ -35,15 +35,15 @@ class DistillationQuerySet(models.QuerySet):
 
     def recommended_ids(self, limit: int = RECOMMENDED) -> list[int]:
         """The first few of the whole table, which the screens mark; a page or a filter has no say in it."""
-        return list(self.model._default_manager.recommended().values_list("pk", flat=True)[:limit])
+        everything: Any = self.model._default_manager
+        return list(everything.recommended().values_list("pk", flat=True)[:limit])
 
     def with_stats(self) -> DistillationQuerySet:
         """Annotates last_used_at and is_recommended; the counters are columns, so nothing is joined or multiplied."""
-        newest: Any = self.model._meta.get_field("uses").related_model._default_manager.filter(
-            distillation=OuterRef("pk")
-        )
+        used: Any = self.model._meta.get_field("uses").related_model
+        newest = used.objects.filter(distillation=OuterRef("pk")).newest_first()
         return self.annotate(
-            last_used_at=Subquery(newest.newest_first().values("used_at")[:1]),
+            last_used_at=Subquery(newest.values("used_at")[:1]),
             is_recommended=Case(
                 When(pk__in=self.recommended_ids(), then=Value(True)), default=False, output_field=BooleanField()
             ),

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from distillations import generation, usage
+from distillations import distilling, generation, usage
 
 # well under the soft time limit of a task, so that many articles hand over instead of being cut
 HAND_OVER_AFTER_SECONDS = 600
@@ -12,6 +12,12 @@ HAND_OVER_AFTER_SECONDS = 600
 def run_generation(task_id: int) -> None:
     """Work on a generation task."""
     generation.run_generation(task_id, hand_over_after=HAND_OVER_AFTER_SECONDS)
+
+
+@shared_task(name="distillations.tasks.run_distillation")
+def run_distillation(run_id: int) -> None:
+    """Work on a distillation run."""
+    distilling.run_distillation(run_id)
 
 
 @shared_task(name="distillations.tasks.verify_usage")

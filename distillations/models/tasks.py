@@ -76,7 +76,7 @@ class GenerationTask(Run):
     # stands for all the articles that came from elsewhere without a task
     is_imported = models.BooleanField(default=False, db_default=False, editable=False)
 
-    objects = GenerationTaskQuerySet.as_manager()
+    objects = GenerationTaskQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         db_table = "generation_tasks"
