@@ -24,6 +24,7 @@ ALLOWED: dict[str, str] = {
     "etl.0008_batches_numbered_within_their_shard: ban-drop-constraint": "a wider constraint takes its place",
     "distillations.0002_usage_tracking: adding-field-with-default": NEW_ROOM,
     "distillations.0002_usage_tracking: adding-foreign-key-constraint": NEW_ROOM,
+    "distillations.0002_usage_tracking: adding-not-nullable-field": NEW_ROOM,
     "distillations.0002_usage_tracking: adding-required-field": NEW_ROOM,
     "distillations.0002_usage_tracking: ban-drop-constraint": NEW_ROOM,
     "distillations.0002_usage_tracking: constraint-missing-not-valid": NEW_ROOM,

@@ -75,6 +75,11 @@ class Migration(migrations.Migration):
             name='load',
             field=models.GeneratedField(db_persist=True, expression=django.db.models.expressions.CombinedExpression(models.F('usage_count'), '+', models.F('reserved_count')), output_field=models.IntegerField()),
         ),
+        # Django adds a generated column that may be empty, though this one never is
+        migrations.RunSQL(
+            'ALTER TABLE distillations ALTER COLUMN "load" SET NOT NULL',
+            'ALTER TABLE distillations ALTER COLUMN "load" DROP NOT NULL',
+        ),
         migrations.AddIndex(
             model_name='distillation',
             index=models.Index(fields=['usage_count', 'created_at', 'id'], name='idx_distillations_usage_count'),
