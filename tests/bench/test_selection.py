@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from test_harness import FIELDS, NOWHERE, bench
 
 from bench.clients import Clients
 from bench.scenarios import Keywords
+from benches import FIELDS, NOWHERE, bench
 from distillations.models import Distillation
 from distilled import drift
 
@@ -55,6 +55,6 @@ def test_clients_say_how_often_they_worked_and_why_one_failed():
         assert clients.done(times=3) == 6
     with (
         Clients(_broken, 2) as clients,
-        pytest.raises(AssertionError, match="2 of 2 clients failed.*broken on purpose"),
+        pytest.raises(AssertionError, match=r"2 of 2 clients failed.*broken on purpose"),
     ):
         clients.done(times=1)
