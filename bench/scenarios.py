@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db import connection
+from django.db import connection, transaction
 
 PASSES = ("initial", "unchanged", "changed10")
 REPEATED_EVERY, CHANGED_EVERY = 50, 10
@@ -103,19 +103,23 @@ class Keywords:
     def stage(self) -> None:
         """Empty everything of distillations and fill it anew."""
         tables = "distillation_usage, distillations_generationslot, articles, generation_tasks, topics, distillations"
-        step = 2 if self.rows > 1_000 else 1
-        with connection.cursor() as cursor:
+        facts = {"rows": self.rows, "step": 2 if self.rows > 1_000 else 1}
+        facts["topics"] = self.topics if facts["step"] == 1 else 1
+        with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+            # the counters are written with the rows here: a million updates would take minutes
+            cursor.execute("SET LOCAL session_replication_role = replica")
             cursor.execute(
-                "INSERT INTO distillations (keyword, provider)"
-                " SELECT 'keyword ' || n, 'manual' FROM generate_series(1, %s) n",
-                [self.rows],
+                "INSERT INTO distillations (keyword, provider, topic_count)"
+                " SELECT 'keyword ' || n, 'manual', CASE WHEN n %% %(step)s = 1 %% %(step)s THEN %(topics)s ELSE 0 END"
+                "   FROM generate_series(1, %(rows)s) n",
+                facts,
             )
             cursor.execute(
                 "INSERT INTO topics (distillation_id, question)"
                 " SELECT d, 'question ' || n || ' of ' || d || '?'"
-                " FROM generate_series(1, %s, %s) d, generate_series(1, %s) n",
-                [self.rows, step, self.topics if step == 1 else 1],
+                "   FROM generate_series(1, %(rows)s, %(step)s) d, generate_series(1, %(topics)s) n",
+                facts,
             )
 
     def notes(self) -> dict[str, float]:

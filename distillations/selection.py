@@ -17,9 +17,9 @@ from django.utils.translation import gettext_lazy as _
 from distillations.choices import Mode, TaskError
 from distillations.locks import lock_pick
 from distillations.models import GenerationSlot, GenerationTask
+from distillations.models.counters import HOLDING
 from runs.errors import RunFailed
 
-HOLDING = "('reserved', 'generating')"
 LIVE = "('reserved', 'generating', 'done')"
 
 NOT_ENOUGH_DISTILLATIONS = _(

@@ -1,6 +1,6 @@
 """A wish for articles, and a place for each."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -16,6 +16,7 @@ from distillations.models.counters import (
 from distillations.models.materials import ArticleSetting, ConversionTarget, KnowledgeBase
 from distillations.models.sources import Distillation, Topic
 from distillations.querysets import GenerationSlotQuerySet, GenerationTaskQuerySet
+from runs.choices import known_errors
 from runs.models import Run, open_index, run_constraints
 from runs.querysets import ClockTimestamp
 
@@ -203,3 +204,12 @@ class GenerationSlot(models.Model):
     def is_holding(self) -> bool:
         """Whether it counts as a reservation of its distillation."""
         return self.status in HOLDING
+
+    @property
+    def error_label(self) -> Any:
+        """Why there is no article, in the reader's language; the slug itself if it has no translation."""
+        known: tuple[type[models.TextChoices], ...] = (TaskError, *known_errors())
+        for errors in known:
+            if self.error in errors.values:
+                return errors(self.error).label
+        return self.error

@@ -7,6 +7,7 @@ import pytest
 from django.core.management import CommandError, call_command, execute_from_command_line
 from django.db import connection, connections, transaction
 from django.utils import timezone
+from django_celery_beat.models import PeriodicTask
 
 from access.models import AuditEvent
 from databases import empty_database, url_of
@@ -83,8 +84,13 @@ def test_the_check_is_kept_for_dashboard_metrics_and_doctor(drifted):
 
 def test_the_doctor_misses_checks_that_are_not_made():
     distilled(1)
+    assert list(checkup.examine(Up(database=True, redis=True))) == [], "beat has an hour for the first one"
+    schedule = PeriodicTask.objects.get(task=checkup.TASK)
+    changed = schedule.date_changed
+    PeriodicTask.objects.filter(pk=schedule.pk).update(date_changed=changed - timedelta(hours=4))
     (finding,) = checkup.examine(Up(database=True, redis=True))
     assert (finding.ok, finding.mend) == (False, "manage.py verify_usage")
+    PeriodicTask.objects.filter(pk=schedule.pk).update(date_changed=changed)
 
 
 def test_a_repair_waits_for_who_is_recording_and_counts_them(drifted):
