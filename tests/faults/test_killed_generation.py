@@ -32,8 +32,7 @@ def assert_made_once_each(of):
 
 def struck(worker):
     """Wait until the failpoint has ended the process that the pool began with."""
-    wait_until(lambda: worker.children, what="the pool")
-    child = worker.children[0]
+    child = wait_until(lambda: worker.children, what="the pool")[0]  # looked at once: it may die any moment
     wait_until(lambda: worker.has_been_struck(child), timeout=60, what="the failpoint")
 
 
