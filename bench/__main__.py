@@ -45,6 +45,12 @@ BENCHES = {
         grows=("ours",),
         rows=10_000,
     ),
+    "selection": Bench(
+        "8 clients that take 3 of 200 distillations, and one client that takes 3 of --rows",
+        designs=("sql", "ours", "naive"),
+        compared=("sql", "naive"),
+        grows=("ours",),
+    ),
 }
 
 

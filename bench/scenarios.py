@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from random import Random
 
-from django.db import connection
+from django.db import connection, transaction
 
 PASSES = ("initial", "unchanged", "changed10")
 REPEATED_EVERY, CHANGED_EVERY = 50, 10
@@ -138,3 +138,49 @@ class ArticlePool:
             numbers += draw.sample(earlier, size - fresh)
             draw.shuffle(numbers)
             yield [f"pool-{number}" for number in numbers]
+
+
+@dataclass(frozen=True)
+class Keywords:
+    """`rows` distillations that nobody has used. With more than 1,000 of them every second has no topic."""
+
+    rows: int
+    topics: int = 5
+
+    def stage(self) -> None:
+        """Empty everything of distillations and fill it anew."""
+        tables = "distillation_usage, distillations_generationslot, articles, generation_tasks, topics, distillations"
+        facts = {"rows": self.rows, "step": 2 if self.rows > 1_000 else 1}
+        facts["topics"] = self.topics if facts["step"] == 1 else 1
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+            # the counters are written with the rows here: a million updates would take minutes
+            cursor.execute("SET LOCAL session_replication_role = replica")
+            cursor.execute(
+                "INSERT INTO distillations (keyword, provider, topic_count)"
+                " SELECT 'keyword ' || n, 'manual', CASE WHEN n %% %(step)s = 1 %% %(step)s THEN %(topics)s ELSE 0 END"
+                "   FROM generate_series(1, %(rows)s) n",
+                facts,
+            )
+            cursor.execute(
+                "INSERT INTO topics (distillation_id, question)"
+                " SELECT d, 'question ' || n || ' of ' || d || '?'"
+                "   FROM generate_series(1, %(rows)s, %(step)s) d, generate_series(1, %(topics)s) n",
+                facts,
+            )
+
+    def notes(self) -> dict[str, float]:
+        """How evenly they were taken, and how many counters differ from their rows (this says it, not the product)."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                SELECT max(taken) - min(taken), count(*) FILTER (WHERE usage_count <> uses)
+                  FROM (SELECT usage_count, topic_count,
+                               (SELECT count(*) FROM distillations_generationslot s WHERE s.distillation_id = d.id),
+                               (SELECT count(*) FROM distillation_usage u WHERE u.distillation_id = d.id)
+                          FROM distillations d) counted (usage_count, topic_count, taken, uses)
+                 WHERE topic_count > 0
+                """
+            )
+            spread, drifted = cursor.fetchone()
+        return {"spread": float(spread), "driftedCounters": float(drifted)}

@@ -18,9 +18,18 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 SQUAWK = Path(sys.executable).with_name("squawk")
 
 # What was looked at and is safe where it stands: "app.migration: rule" → why
+NEW_ROOM = "these tables came a moment before, with the first migration of the room, and are empty"
+
 ALLOWED: dict[str, str] = {
     "exports.0002_shipped_templates: runs-python": "adds four templates, and nothing else is in these tables then",
     "etl.0008_batches_numbered_within_their_shard: ban-drop-constraint": "a wider constraint takes its place",
+    "distillations.0002_usage_tracking: adding-field-with-default": NEW_ROOM,
+    "distillations.0002_usage_tracking: adding-foreign-key-constraint": NEW_ROOM,
+    "distillations.0002_usage_tracking: adding-not-nullable-field": NEW_ROOM,
+    "distillations.0002_usage_tracking: adding-required-field": NEW_ROOM,
+    "distillations.0002_usage_tracking: ban-drop-constraint": NEW_ROOM,
+    "distillations.0002_usage_tracking: constraint-missing-not-valid": NEW_ROOM,
+    "distillations.0002_usage_tracking: require-concurrent-index-creation": NEW_ROOM,
 }
 
 

@@ -132,6 +132,7 @@ INSTALLED_APPS = [
     "runs",
     "etl",
     "exports",
+    "distillations",
     "llm",  # last, since the home page shows the apps in this order
 ]
 

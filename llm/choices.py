@@ -10,6 +10,7 @@ class GeneratorKind(TextChoices):
     RULES = "rules", _("Rule-based, no language model")
     LLM = "llm", _("Written by a language model")
     MANUAL = "manual", _("Written by hand")
+    IMPORTED = "imported", _("Imported; who wrote it is not known")
 
 
 class Outcome(TextChoices):

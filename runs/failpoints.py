@@ -1,9 +1,9 @@
 """Marked places where a test may end or freeze the process; nothing at all outside of tests.
 
 `FAILPOINT=commit.before:3` kills the process (kill -9) when it comes to that place the third time;
-`FAILPOINT=commit.before:3:STOP` freezes it. The places: claim, batch, commit, publish, rename and answer (a model's,
-when it is stored), each with .before or .after. Heeded only with DEBUG on, which a deployment has off, so a stray
-variable does no harm there.
+`FAILPOINT=commit.before:3:STOP` freezes it. The places: claim, batch, model (the whole asking), answer (a model's, when
+it is stored), commit, publish and rename, each with .before or .after. Heeded only with DEBUG on, which a deployment
+has off, so a stray variable does no harm there.
 """
 
 import os
@@ -13,8 +13,8 @@ from django.conf import settings
 
 PLACES = frozenset(
     {
-        "claim.before", "claim.after", "batch.before", "commit.before", "commit.after", "publish.before",
-        "publish.after", "rename.before", "answer.before", "answer.after",
+        "claim.before", "claim.after", "batch.before", "model.before", "model.after", "answer.before", "answer.after",
+        "commit.before", "commit.after", "publish.before", "publish.after", "rename.before",
     }
 )  # fmt: skip
 SIGNALS = {"KILL": signal.SIGKILL, "STOP": signal.SIGSTOP}

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from django.db import connection
 from django.db.models import Sum
 
+from distilled import drift
 from etl.models import ProductSyncBatch, ProductSyncRun, Watermark
 from runs.reaper import run_models
 
@@ -209,3 +210,32 @@ def what_is_marked_exported_was_recorded():
         " AND NOT EXISTS (SELECT FROM brief_items i WHERE i.article_id = r.article_id AND i.source = 'manual')"
     ):
         yield f"{article} is marked exported and in no brief made by hand"
+
+
+# --- Distillations -------------------------------------------------------------------------------
+
+
+@invariant
+def distillation_counters_are_the_rows_they_count():
+    """Uses, reservations and topics of every distillation, and the uses of every topic."""
+    yield from drift()
+
+
+@invariant
+def tasks_have_the_articles_they_count_and_reserve_nothing_in_the_end():
+    """One article and one use for each slot that is done, and none for the others."""
+    for task, generated, done, articles, uses, holding in rows(
+        """
+        SELECT t.id, t.generated_count,
+               (SELECT count(*) FROM distillations_generationslot s WHERE s.task_id = t.id AND s.status = 'done'),
+               (SELECT count(*) FROM articles a WHERE a.task_id = t.id),
+               (SELECT count(*) FROM distillation_usage u WHERE u.task_id = t.id),
+               (SELECT count(*) FROM distillations_generationslot s
+                 WHERE s.task_id = t.id AND s.status IN ('reserved', 'generating'))
+          FROM generation_tasks t WHERE NOT t.is_imported
+        """
+    ):
+        if not generated == done == articles == uses:
+            yield f"task {task}: counted {generated}, {done} slots done, {articles} articles, {uses} uses"
+        if holding:
+            yield f"task {task} still holds {holding} slots"

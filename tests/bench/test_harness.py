@@ -1,9 +1,6 @@
 """The bench harness runs and reports what it promises; no test looks at a time."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,22 +8,11 @@ import pytest
 from bench.measure import Sample
 from bench.product_sync import dlt
 from bench.results import growth, results
+from benches import FIELDS, NOWHERE, bench
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-FIELDS = {
-    "design", "pass", "perSecond", "cpuUsPerItem", "peakRssMb", "walBytesPerItem", "ratioToLimit", "ratioToNaive",
-}  # fmt: skip
-NOWHERE = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "REDIS_URL": "redis://127.0.0.1:1/0"}
 needs_proc = pytest.mark.skipif(
     not Path("/proc/self/clear_refs").exists(), reason="measures through Linux's /proc"
 )  # fmt: skip
-
-
-def bench(*arguments, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "bench", *arguments],
-        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=100, check=False,
-    )  # fmt: skip
 
 
 def sample(design, kind="initial", items=100, seconds=1.0, cpu=0.001, rss=2**20):
