@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from api.bounded import Count as Counted
 from api.pagination import cached_total
 from exports.choices import Source
-from exports.models import BriefBatch, BriefItem, ManualExportBatch, ManualExportItem
+from exports.models import BriefBatch, BriefItem, ExportRun, ManualExportBatch, ManualExportItem
 
 Batch = ManualExportBatch | BriefBatch
 Item = ManualExportItem | BriefItem
@@ -85,6 +85,13 @@ class Shelf:
 def key_of(batch: Batch) -> str:
     """What a brief is called by."""
     return f"{'manual' if isinstance(batch, ManualExportBatch) else 'brief'}-{batch.pk}"
+
+
+def key_of_run(run: ExportRun) -> str | None:
+    """What the brief of a run is called by, without asking for it; None when there is none."""
+    if run.manual_batch_id:
+        return f"manual-{run.manual_batch_id}"
+    return f"brief-{run.brief_batch_id}" if run.brief_batch_id else None
 
 
 def source_of(batch: Batch) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from exports.archive import key_of_run
 from exports.models import ExportRun
 
 
@@ -14,7 +15,7 @@ def as_report(run: ExportRun) -> dict[str, Any]:
         "reportTag": run.report_tag,
         "reportDate": run.report_date.isoformat(),
         "template": run.template,
-        "batchId": run.brief_batch_id,
+        "batchId": key_of_run(run),
         "printed": run.printed,
         "recorded": run.recorded,
         "sha256": run.sha256,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from api.filters import FilterSet
 from api.idempotency import idempotent
 from api.serializers import JSONField, Serializer
-from exports import services
+from exports import archive, services
 from exports.choices import SkipScope
 from exports.funnel import MOST_ARTICLES
 from exports.models import ExportRun
@@ -51,7 +51,7 @@ class ExportRunSerializer(RunSerializer):
     """A run of either line. `content` is the whole text that it made."""
 
     date = serializers.DateField(source="report_date", read_only=True)
-    batch_id = serializers.SerializerMethodField()
+    batch_id = serializers.SerializerMethodField(help_text="The table and the id there, as in brief-12.")
     funnel = JSONField(read_only=True, help_text="How candidates became a brief, and what was left out why.")
     payload = JSONField(read_only=True)
     not_printed = JSONField(read_only=True)
@@ -66,10 +66,9 @@ class ExportRunSerializer(RunSerializer):
         )  # fmt: skip
         read_only_fields = fields
 
-    @extend_schema_field(serializers.IntegerField(allow_null=True))
-    def get_batch_id(self, run: ExportRun) -> int | None:
-        """The brief that it went to; null for a dry run and for one that found nothing."""
-        return run.manual_batch_id or run.brief_batch_id
+    def get_batch_id(self, run: ExportRun) -> str | None:
+        """The brief that it went to, as GET batches names it; null for a dry run and for one that found nothing."""
+        return archive.key_of_run(run)
 
 
 class ExportRunListSerializer(ExportRunSerializer):

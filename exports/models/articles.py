@@ -74,13 +74,6 @@ class Article(models.Model):
         ordering: ClassVar = ["-id"]
         permissions: ClassVar = [("export_article", _("Can export the list of articles"))]
         indexes: ClassVar = [
-            # the worker's candidates in their order
-            models.Index(
-                F("score").desc(nulls_last=True),
-                F("published_at").desc(nulls_last=True),
-                "article_id",
-                name="article_by_score",
-            ),
             models.Index(fields=["ingested_at", "id"], name="article_by_arrival"),
             GinIndex(OpClass(Upper("title"), name="gin_trgm_ops"), name="article_title_parts"),
         ]

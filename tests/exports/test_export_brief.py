@@ -56,7 +56,11 @@ def test_json_is_one_object_with_the_promised_keys(capsys):
     report = json.loads(capsys.readouterr().out)
     assert list(report) == KEYS
     run = ExportRun.objects.get()
-    assert (report["runId"], report["batchId"], report["printed"]) == (run.pk, BriefBatch.objects.get().pk, 3)
+    assert (report["runId"], report["batchId"], report["printed"]) == (
+        run.pk,
+        f"brief-{BriefBatch.objects.get().pk}",
+        3,
+    )
     assert (report["reportTag"], report["reportDate"]) == ("2026-03-01-x", "2026-03-01")
     assert report["funnel"]["candidates"] == 3
 

@@ -34,7 +34,7 @@ def test_a_wish_is_accepted_polled_and_worked_on(api):
     done = api.get(asked["Location"]).json()
     assert (done["status"], done["printed"], done["recorded"], done["progress"]) == ("completed", 4, 4, 100)
     assert done["content"].startswith("# Brief 2026-03-01-am")
-    assert done["batchId"] == BriefBatch.objects.get().pk
+    assert done["batchId"] == f"brief-{BriefBatch.objects.get().pk}"
     assert done["funnel"]["exported"] == 4
     assert done["error"] is None
 
