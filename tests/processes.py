@@ -29,7 +29,9 @@ def environment(**extra):
     address = f"{quote(place['HOST'], safe='')}:{place['PORT']}" if place["PORT"] else quote(place["HOST"], safe="")
     user = place["USER"] + (f":{quote(place['PASSWORD'])}" if place["PASSWORD"] else "")
     url = f"postgresql://{user}@{address}/{place['NAME']}"
-    return os.environ | {"DATABASE_URL": url, "LOG_LEVEL": "ERROR", "PYTHONUNBUFFERED": "1"} | extra
+    # a live server makes this process a web process; what it starts is what its own command line says
+    inherited = {name: value for name, value in os.environ.items() if name != "PRESSROOM_ROLE"}
+    return inherited | {"DATABASE_URL": url, "LOG_LEVEL": "ERROR", "PYTHONUNBUFFERED": "1"} | extra
 
 
 def manage(*arguments, timeout=60, **extra):

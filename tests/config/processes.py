@@ -25,7 +25,8 @@ sys.stdin.read()
 def bare_environment(**changes: str) -> dict[str, str]:
     """The environment of a fresh clone. Empty, not absent: a developer's .env must not fill them in."""
     named = dict.fromkeys(("DATABASE_URL", "REDIS_URL", "SECRET_KEY"), "")
-    kept = {name: value for name, value in os.environ.items() if name not in ("DEBUG", "MAKELEVEL", "PORT")}
+    not_ours = ("DEBUG", "MAKELEVEL", "PORT", "PRESSROOM_ROLE")  # a live server sets the last
+    kept = {name: value for name, value in os.environ.items() if name not in not_ours}
     return kept | named | changes
 
 

@@ -238,6 +238,7 @@ def test_a_decrement_below_zero_says_that_the_counter_drifted(transactional_db, 
 SIDE_BY_SIDE, TASKS_EACH = 8, 50
 
 
+@pytest.mark.long
 def test_eight_who_delete_fifty_tasks_each_end_in_no_deadlock(transactional_db):
     """Every task uses the same distillations in another order, so unsorted locks would cross."""
     sources = distilled(6, topics=1)

@@ -458,8 +458,9 @@ def test_property_22_counts_written_side_by_side_are_the_rows(count, clients, de
         for number, deed in enumerate(deeds):
             each = made[number % count]
             if deed == "use":
-                of = task("completed", generated_count=1)
-                DistillationUsage.objects.create(distillation=each, task=of, article=article(of, each))
+                with transaction.atomic():  # as the product does: nobody may delete the article before its use is there
+                    of = task("completed", generated_count=1)
+                    DistillationUsage.objects.create(distillation=each, task=of, article=article(of, each))
             elif deed == "delete":
                 execute("DELETE FROM articles WHERE id = (SELECT min(id) FROM articles)")
             elif deed == "save":

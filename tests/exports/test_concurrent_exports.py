@@ -73,7 +73,7 @@ def test_read_then_insert_and_max_plus_one_are_seen_to_fail(transactional_db):
     assert all(wrong)
 
 
-@pytest.mark.parametrize("store", ["manual", "brief"])
+@pytest.mark.parametrize("store", ["manual", pytest.param("brief", marks=pytest.mark.long)])
 def test_eight_writers_of_each_line_double_nothing_and_leave_no_gap(shipped_templates, store):
     ArticlePool(LINE, OWN).stage()
     before = deadlocks()
