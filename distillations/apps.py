@@ -8,6 +8,7 @@ class DistillationsConfig(AppConfig):
     name = "distillations"
     verbose_name = _("Distillations")
     metrics = "distillations.metrics.collect"
+    sample = "distillations.sample.load"
     doctor = ["distillations.checkup.examine"]
     schedules = [
         Schedule(
