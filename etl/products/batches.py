@@ -103,7 +103,9 @@ class PageWork:
         again = self._last_written.intersection(accepted.key for accepted in sifted.accepted)
         decision = settle_sifted(page, sifted, self.source, overlay=self.source.stored(again) if again else None)
         self._last_written = {accepted.key for accepted in decision.writes}
-        if self.ahead and page.in_order:
+        # a run of so many batches goes on to use the source without asking for the page, and a connection to
+        # MySQL is for one thread at a time
+        if self.ahead and page.in_order and self.run.max_batches is None:
             self.ahead.begin(self.reading.next_page, page.cursor)
         try:
             self._commit(page, decision, began)

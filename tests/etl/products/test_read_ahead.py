@@ -34,6 +34,13 @@ def test_every_page_but_the_first_is_read_ahead(stage, synced, readers):
     assert readers == ["MainThread", *["read-ahead"] * 4, "MainThread"]  # the end is looked at anew
 
 
+def test_a_run_of_so_many_batches_reads_nothing_beyond_them(stage, synced, readers):
+    for number in range(3):
+        stage(str(number), minute=number)
+    assert counts(synced(batch_size=1, max_batches=2)) == {"read": 2, "created": 2}
+    assert readers == ["MainThread"] * 2
+
+
 def test_a_product_of_two_neighbouring_pages_is_created_by_one_and_changed_by_the_other(stage, synced, readers):
     stage("1", name="first", minute=1)
     stage("1", name="second", minute=2)
