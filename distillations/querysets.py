@@ -21,10 +21,6 @@ class DistillationQuerySet(models.QuerySet):
         """Which have a topic, so that an article can be written from them."""
         return self.filter(topic_count__gt=0)
 
-    def next_to_pick(self) -> DistillationQuerySet:
-        """The eligible ones, least taken first: used or reserved, then the oldest."""
-        return self.eligible().order_by("load", "created_at", "id")
-
     def recommended(self) -> DistillationQuerySet:
         """The eligible ones, least used first, as the screens recommend them."""
         return self.eligible().order_by("usage_count", "created_at", "id")

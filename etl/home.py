@@ -1,7 +1,7 @@
 """What product sync shows on the home page."""
 
 from collections.abc import Iterator
-from datetime import date, datetime, time, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Count
@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from api.days import midnight
 from desk.charts import Chart, Series
 from desk.home import Card, LiveRun, Need, Section
 from etl.products.admin.runs import POLL_PATH
@@ -144,8 +145,3 @@ def _speed_chart() -> Chart:
 
 def _real_runs() -> ProductSyncRunQuerySet:
     return ProductSyncRun.objects.filter(dry_run=False)
-
-
-def midnight(day: date) -> datetime:
-    """The local start of a day: a comparison with the bare column can use an index, a cast cannot."""
-    return timezone.make_aware(datetime.combine(day, time.min))

@@ -11,16 +11,16 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
 from django.db import connection
 from django.db.models import CharField, F, Q, QuerySet, Value
-from django.utils import timezone
 
 from api.bounded import MATCHES_NAMED
+from api.days import midnight
 from exports.choices import RANKED, ReviewStatus, Source
 from exports.models import Article, BriefItem, ManualExportItem, ManualReview
 from exports.querysets import IN_ORDER, SHORTEST_PART
@@ -54,9 +54,9 @@ class Wanted:
         if self.min_score is not None:
             rows = rows.filter(list_score__gte=self.min_score)
         if self.since:
-            rows = rows.filter(published_at__gte=_midnight(self.since))
+            rows = rows.filter(published_at__gte=midnight(self.since))
         if self.until and self.until < date.max:
-            rows = rows.filter(published_at__lt=_midnight(self.until + timedelta(days=1)))
+            rows = rows.filter(published_at__lt=midnight(self.until, 1))
         words = self.text.split()
         if self.short_words and self.is_short:
             for word in self.short_words:
@@ -75,10 +75,6 @@ class Wanted:
         """Whether the whole list can be read for a word; asks the database."""
         rows: Any = ManualReview.objects.with_status(self.status)
         return rows.order_by()[: COUNTED_AT_MOST + 1].count() <= COUNTED_AT_MOST
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def _found(rows: Any, text: str) -> Any:

@@ -63,11 +63,6 @@ class ManualReviewQuerySet(models.QuerySet):
         """Each with its article, in the same query."""
         return self.select_related("article")
 
-    def counted_by_status(self) -> dict[str, int]:
-        """How many there are in each of the five statuses, zeros included."""
-        counted = dict(self.order_by().values_list("status").annotate(count=models.Count("pk")))
-        return {status: counted.get(status, 0) for status in ReviewStatus.values}
-
 
 class BatchQuerySet(models.QuerySet):
     """Questions about briefs of either table."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.db.models import Count, Q, Sum
 from django.db.models.functions import Coalesce, TruncDate
 from django.utils import timezone
 
+from api.days import midnight
 from llm.choices import ANSWERED, Outcome
 
 # beyond this a call without an end has lost its process
@@ -78,12 +79,3 @@ class LLMPriceQuerySet(models.QuerySet):
     def at(self, model: str, moment: datetime) -> Any | None:
         """The price of a model at that moment; None when nobody told it."""
         return self.filter(model=model, valid_from__lte=moment).order_by("-valid_from").first()
-
-    def in_force(self) -> LLMPriceQuerySet:
-        """The price of each model as of now."""
-        return self.filter(valid_from__lte=timezone.now()).order_by("model", "-valid_from").distinct("model")
-
-
-def midnight(day: date, days_later: int = 0) -> datetime:
-    """The local start of a day: a comparison with the bare column can use an index, a cast cannot."""
-    return timezone.make_aware(datetime.combine(day + timedelta(days=days_later), time.min))

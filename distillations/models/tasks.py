@@ -201,11 +201,6 @@ class GenerationSlot(models.Model):
         return f"{self.task_id}/{self.position}"
 
     @property
-    def is_holding(self) -> bool:
-        """Whether it counts as a reservation of its distillation."""
-        return self.status in HOLDING
-
-    @property
     def error_label(self) -> Any:
         """Why there is no article, in the reader's language; the slug itself if it has no translation."""
         known: tuple[type[models.TextChoices], ...] = (TaskError, *known_errors())

@@ -16,7 +16,7 @@ from distillations.models import (
     Topic,
 )
 from distillations.services import GenerationOptions
-from distilled import article, at_once, distilled, drift, slot, task, topics_of, usage, used
+from distilled import article, at_once, distilled, drift, task, topics_of, usage, used
 from runs.errors import Conflict
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -284,10 +284,3 @@ def test_an_article_is_published_and_taken_back():
     assert again.published_at == published.published_at
     assert services.publish_article(written, published=False, actor="test").published_at is None
     assert [action for action, _id in audited()] == ["article.published", "article.unpublished"]
-
-
-def test_a_slot_says_whether_it_reserves_anything():
-    (one,) = distilled(1)
-    of = task(requested=2)
-    assert slot(of, one).is_holding
-    assert not slot(of, None, position=2, status="failed").is_holding

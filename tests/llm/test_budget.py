@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from api.days import midnight
 from config.language_model import DailyBudget
 from llm import budget
 from llm.door import complete
 from llm.models import LLMCall, LLMPrice
 from llm.prompts import user
-from llm.querysets import midnight
 from runs.errors import RunFailed
 from tests.llm.conftest import PURPOSE, Topics
 
