@@ -112,6 +112,23 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
         for errors in form.errors.values():
             messages.warning(request, " ".join(errors))
         tell_of_short_words(request, wanted)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Review desk"),
+            "opts": self.opts,
+            "form": form,
+            "may_decide": request.user.has_perm(MAY_DECIDE),
+            "may_export": request.user.has_perm("exports.export_brief"),
+            "undo_depth": undoing.depth(request),
+            "templates": templates_known(),
+            "panel": self._panel_asked_for(request),
+            **self._listed(request, tab, wanted),
+            **(extra_context or {}),
+        }
+        return TemplateResponse(request, "exports/desk.html", context)
+
+    def _listed(self, request: HttpRequest, tab: str, wanted: Wanted) -> Context:
+        """One page of a tab, and what leads from it to others."""
         rows = wanted.rows()
         page = page_of(
             rows,
@@ -122,14 +139,10 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
         query = kept_query(request.GET)
         counted = counts()
         is_filtered = any(query.get(name) for name in FILTERS)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _("Review desk"),
-            "opts": self.opts,
+        return {
             "tab": tab,
             "tab_label": LABELS[ReviewStatus(tab)],
             "tabs": tabs_of(counted, query, tab),
-            "form": form,
             "all_of_it": query_of({"tab": tab, **{name: query.get(name, "") for name in FILTERS}}),
             "is_filtered": is_filtered,
             "more_filters": said_of(wanted),
@@ -142,15 +155,8 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
             "here": request.GET.urlencode(),
             "plain": query_of({"tab": tab}),
             "bulk": self._bulk_of(request, tab),
-            "may_decide": request.user.has_perm(MAY_DECIDE),
-            "may_export": request.user.has_perm("exports.export_brief"),
-            "undo_depth": undoing.depth(request),
-            "templates": templates_known(),
-            "panel": self._panel_asked_for(request),
             "selected_count": counted[ReviewStatus.SELECTED],
-            **(extra_context or {}),
         }
-        return TemplateResponse(request, "exports/desk.html", context)
 
     def _panel_asked_for(self, request: HttpRequest) -> Panel | None:
         """Without a script the panel comes with the page."""
