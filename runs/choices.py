@@ -22,6 +22,17 @@ class RunError(TextChoices):
     WORKER_LOST = "worker-lost", _("The worker died too often without making progress")
     INTERNAL_ERROR = "internal-error", _("An unexpected error, recorded in the log")
     SUPERSEDED = "superseded", _("A newer run took over")
+    UNKNOWN_STEP = "unknown-step", _("It was begun by a workflow with other steps")
+
+
+class StepOutcome(TextChoices):
+    """What became of a step: whether the row it stores was new, whether it had to run at all."""
+
+    CREATED = "created", _("Created")
+    UPDATED = "updated", _("Updated")
+    DONE = "done", _("Done")  # it stores nothing beside its output
+    REUSED = "reused", _("Reused")
+    FAILED = "failed", _("Failed")
 
 
 _known_to_all: list[type[TextChoices]] = []
@@ -49,6 +60,7 @@ class Statuses:
     cancelled: str = RunStatus.CANCELLED
     more_active: tuple[str, ...] = ()
     more_final: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()  # for a person: no worker holds the run, and none takes it
 
     @property
     def active(self) -> tuple[str, ...]:
@@ -58,7 +70,7 @@ class Statuses:
     @property
     def open(self) -> tuple[str, ...]:
         """Statuses in which the run still has work to do."""
-        return (self.queued, *self.active)
+        return (self.queued, *self.active, *self.waiting)
 
     @property
     def final(self) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ class Lease:
         self.model, self.pk, self.token = model, pk, token
         self._ended = False
         self._stop = threading.Event()
+        self._lost = threading.Event()
         self._beat = threading.Thread(target=self._keep_beating, name=f"beat-{pk}", daemon=True)
 
     @classmethod
@@ -54,6 +55,19 @@ class Lease:
             return None
         failpoints.reached("claim.after")
         return cls(model, pk, token)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its holder ended the run, gave it back or parked it, be it in a transaction that is still open."""
+        return self._ended
+
+    def check(self) -> None:
+        """Raise LeaseLost once a heartbeat has found that the run is no longer ours (cancelled, taken over).
+
+        Costs nothing, for use within long work that writes nothing: up to a third of a lease late, so no fence.
+        """
+        if self._lost.is_set():
+            raise LeaseLost
 
     def advance(self, **values: Any) -> None:
         """The fence of a transaction with effects (RunQuerySet.advance)."""
@@ -69,6 +83,12 @@ class Lease:
         """Give the run back to the queue. Raises LeaseLost when it is no longer ours."""
         self._ended = True
         if not self.model.objects.release(self.pk, self.token, **values):
+            raise LeaseLost
+
+    def park(self, status: str, **values: Any) -> None:
+        """Let the run wait for a person. Raises LeaseLost when it is no longer ours."""
+        self._ended = True
+        if not self.model.objects.park(self.pk, self.token, status, **values):
             raise LeaseLost
 
     def __enter__(self) -> Lease:
@@ -110,8 +130,8 @@ class Lease:
             return True
         if isinstance(error, LeaseLost):
             raise error
-        if self._ended:
-            return False
+        if self._ended and not self.model.objects.held(self.pk, self.token).exists():
+            return False  # an end whose transaction was rolled back is none
         if isinstance(error, RunFailed):
             logger.warning("run.failed", error=error.slug, text=error.text)
             self.finish(statuses.failed, error=error.slug, error_text=error.text)
@@ -153,6 +173,7 @@ class Lease:
         try:
             while not self._stop.wait(settings.RUN_LEASE_SECONDS / 3):
                 if not self._beat_once():
+                    self._lost.set()
                     return
         finally:
             connection.close()
@@ -174,3 +195,9 @@ def is_stop(error: BaseException) -> bool:
     """Whether the worker was told to stop, as against failing."""
     # billiard's SoftTimeLimitExceeded is an Exception; its name spares an import of the pool
     return type(error).__name__ == "SoftTimeLimitExceeded"
+
+
+def is_nobodys_fault(error: BaseException) -> bool:
+    """Whether it says nothing of the piece at hand: the lease is lost, a server or the database away, a stop asked."""
+    away = (LeaseLost, Outage, Contention, OperationalError, InterfaceError)
+    return isinstance(error, away) or is_stop(error) or (isinstance(error, Exception) and is_connection_lost(error))

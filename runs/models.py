@@ -7,8 +7,9 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from runs.choices import RunError, RunStatus, Statuses, known_errors
-from runs.querysets import ClockTimestamp, RunQuerySet
+from api.codec import ExactJSONField
+from runs.choices import RunError, RunStatus, Statuses, StepOutcome, known_errors
+from runs.querysets import ClockTimestamp, RunQuerySet, StepRecordQuerySet
 
 
 def run_constraints(statuses: Statuses) -> list[models.BaseConstraint]:
@@ -63,8 +64,11 @@ class Run(models.Model):
         running → running    heartbeat and advance, with the token; claim by another once the lease ran out
         running → queued     release with the token; requeue_expired by the reaper
         running → final      finish with the token; fail_exhausted at the cap
+        running → waiting    park with the token, where a kind of run waits for a person
+        waiting → queued     unpark, by that person
         open    → cancelled  cancel
-    A final run never moves again. Lease and progress columns carry no index, so that their many
+        final   → queued     reopen, which only a RunWithSteps knows: a person has it tried again
+    No final run moves by itself. Lease and progress columns carry no index, so that their many
     updates stay heap-only.
     """
 
@@ -124,8 +128,88 @@ class Run(models.Model):
 
     @property
     def error_label(self) -> Any:
-        """The error's slug in the reader's language; the slug itself if it has no translation."""
-        for errors in (self.ERRORS, *known_errors()):
-            if self.error in errors.values:
-                return errors(self.error).label
-        return self.error
+        """The error's slug in the reader's language."""
+        return self.error_in_words(self.error)
+
+    @classmethod
+    def error_in_words(cls, slug: str) -> Any:
+        """A slug that this kind of run knows, in the reader's language; the slug itself if it has no translation."""
+        for errors in (cls.ERRORS, *known_errors()):
+            if slug in errors.values:
+                return errors(slug).label
+        return slug
+
+
+class RunWithSteps(Run):
+    """A run that keeps what each of its steps made (runs.steps), so that a person's retry goes on where it failed.
+
+    Its retry opens the same row again and counts in `retries`; what was made before stays with the retry that made it.
+    """
+
+    retries = models.PositiveSmallIntegerField(
+        _("retries"), default=0, db_default=0, help_text=_("How often a person had it tried again.")
+    )
+
+    class Meta:
+        abstract = True
+
+
+def step_constraints() -> list[models.BaseConstraint]:
+    """What must never be false of a step's record; its model has a foreign key `run`."""
+    return [
+        models.UniqueConstraint(
+            fields=["run", "retry", "step", "key"],
+            name="%(class)s_is_kept_once",
+            violation_error_message=_("A step is kept once per retry."),
+        ),
+        models.CheckConstraint(
+            condition=Q(outcome__in=StepOutcome.values),
+            name="%(class)s_outcome_is_known",
+            violation_error_message=_("This outcome does not exist."),
+        ),
+        models.CheckConstraint(
+            condition=Q(outcome=StepOutcome.FAILED) ^ Q(error=""),
+            name="%(class)s_says_why_iff_it_failed",
+            violation_error_message=_("A step says why exactly when it failed."),
+        ),
+    ]
+
+
+class StepRecord(models.Model):
+    """What became of one step of a run in one of its retries. Written in the transaction of the step's effects.
+
+    A subclass has a foreign key `run` (related_name "steps") and step_constraints().
+    """
+
+    step = models.CharField(_("step"), max_length=64)
+    key = models.CharField(
+        _("of"), max_length=128, blank=True, default="", help_text=_("Which of several, where a step has many.")
+    )
+    retry = models.PositiveSmallIntegerField(_("retry"), default=0)
+    input_hash = models.CharField(_("hash of the input"), max_length=64)
+    input = ExactJSONField(_("input"))
+    output = ExactJSONField(_("output"), null=True)
+    outcome = models.CharField(_("outcome"), max_length=8, choices=StepOutcome)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=1)
+    milliseconds = models.PositiveIntegerField(_("milliseconds"), default=0)
+    tokens = models.PositiveIntegerField(_("tokens"), null=True)
+    error = models.CharField(_("error"), max_length=64, blank=True, default="")
+    error_text = models.TextField(_("details of the error"), blank=True, default="")
+    is_void = models.BooleanField(
+        _("void"), default=False, db_default=False, help_text=_("A person had it made anew; it is not used again.")
+    )
+    created_at = models.DateTimeField(_("created at"), db_default=ClockTimestamp(), editable=False)
+    updated_at = models.DateTimeField(_("updated at"), db_default=ClockTimestamp(), editable=False)
+
+    objects = StepRecordQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.step}:{self.key}" if self.key else self.step
+
+    @property
+    def error_label(self) -> Any:
+        """The error's slug in the reader's language."""
+        return self.run.error_in_words(self.error)  # type: ignore[attr-defined]

@@ -6,6 +6,7 @@ worker's own clock may be wrong.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.db import connections, models
 from django.db.models import Case, F, Func, Q, Value, When
 from django.db.models.functions import Coalesce
 
-from runs.choices import Statuses
+from runs.choices import Statuses, StepOutcome
 from runs.errors import LeaseLost
 from watch import counters
 
@@ -44,7 +45,7 @@ class RunQuerySet(models.QuerySet):
         return self.model.STATUSES  # type: ignore[attr-defined, no-any-return]
 
     def open(self) -> RunQuerySet:
-        """Queued or held by a worker."""
+        """Queued, held by a worker, or waiting for a person."""
         return self.filter(status__in=self.statuses.open)
 
     def active(self) -> RunQuerySet:
@@ -144,9 +145,47 @@ class RunQuerySet(models.QuerySet):
         """Give a held run back to the queue; False when the token no longer holds it."""
         return self.held(pk, token).update(**self._queued_values(), not_before=not_before, **values) == 1
 
+    def park(self, pk: Any, token: int, status: str, **values: Any) -> bool:
+        """Let a held run wait for a person in this waiting status; False when the token no longer holds it."""
+        assert status in self.statuses.waiting, status
+        return self.held(pk, token).update(**(self._queued_values() | {"status": status}), **values) == 1
+
+    def unpark(self, pk: Any, **values: Any) -> bool:
+        """Queue a waiting run; False when it waits no more, so of two persons one wins."""
+        waiting = self.filter(pk=pk, status__in=self.statuses.waiting)
+        return waiting.update(**self._queued_values(), attempt=0, **values) == 1
+
     def cancel(self, pk: Any) -> bool:
         """End an open run at once: its worker stops at the next fence. False when already final."""
-        return self.filter(pk=pk).open().update(**self._final_values(self.statuses.cancelled)) == 1
+        return self.filter(pk=pk).cancel_open() == 1
+
+    def cancel_open(self) -> int:
+        """End all of these that are open at once, in one statement; how many."""
+        return self.open().update(**self._final_values(self.statuses.cancelled))
+
+    def reopen(self, pk: Any, *, of: Collection[str], **values: Any) -> bool:
+        """Queue an ended run of one of these statuses again, as if new but for its steps; False when it is in none.
+
+        Only for a RunWithSteps, whose `retries` counts it: the number tells one retry's steps from the next.
+        """
+        return self.filter(pk=pk).reopen_ended(of=of, **values) == 1
+
+    def reopen_ended(self, *, of: Collection[str], **values: Any) -> int:
+        """The same for all of these that are in one of the statuses, in one statement; how many."""
+        assert not set(of) & set(self.statuses.open), of
+        fresh: dict[str, Any] = {
+            **self._queued_values(),
+            "retries": F("retries") + 1,
+            "progress": 0,
+            "attempt": 0,
+            "not_before": None,
+            "started_at": None,
+            "finished_at": None,
+            "heartbeat_at": None,
+            "error": "",
+            "error_text": "",
+        }
+        return self.filter(status__in=of).update(**(fresh | values))
 
     def requeue_expired(self, *, limit: int = 100) -> list[Any]:
         """Give back to the queue what dead workers hold and may still be tried; the keys."""
@@ -164,6 +203,10 @@ class RunQuerySet(models.QuerySet):
     def ring_done(self, pk: Any) -> None:
         """Remember that a message for this run was sent."""
         self.filter(pk=pk).update(dispatched_at=ClockTimestamp())
+
+    def ring_failed(self, pk: Any) -> None:
+        """Take back that a message was sent: the reaper's next round sends one."""
+        self.filter(pk=pk, status=self.statuses.queued).update(dispatched_at=None)
 
     def _move_unlocked(self, chosen: RunQuerySet, limit: int, **values: Any) -> list[Any]:
         """Update rows that nobody holds locked right now; must run inside a transaction."""
@@ -199,6 +242,31 @@ class RunQuerySet(models.QuerySet):
             "finished_at": ClockTimestamp(),
             "updated_at": ClockTimestamp(),
         }
+
+
+class StepRecordQuerySet(models.QuerySet):
+    """Questions about what the steps of runs made."""
+
+    def of(self, run: models.Model) -> StepRecordQuerySet:
+        """The steps of one run."""
+        whose: dict[str, Any] = {"run": run}
+        return self.filter(**whose)
+
+    def usable(self) -> StepRecordQuerySet:
+        """What a later attempt or retry need not make again, if its input is the same."""
+        return self.filter(is_void=False).exclude(outcome=StepOutcome.FAILED)
+
+    def failed_in(self, retry: int) -> StepRecordQuerySet:
+        """What this retry has tried in vain."""
+        return self.filter(is_void=False, outcome=StepOutcome.FAILED, retry=retry)
+
+    def in_order(self) -> StepRecordQuerySet:
+        """As they happened."""
+        return self.order_by("retry", "id")
+
+    def make_void(self) -> int:
+        """Have these steps made anew; how many."""
+        return self.filter(is_void=False).update(is_void=True, updated_at=ClockTimestamp())
 
 
 def database_now(using: str = "default") -> datetime:

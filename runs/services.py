@@ -18,22 +18,29 @@ from watch import counters
 logger = structlog.get_logger(__name__)
 
 
-def ring(run: Run) -> None:
+def ring(run: Run, *, noted: bool = False) -> None:
     """After commit, tell a worker to look at this run. A broker that is down costs nothing but time:
-    the reaper rings again."""
-    transaction.on_commit(lambda: send(run), robust=True)
+    the reaper rings again.
+
+    `noted`: the row was written with its `dispatched_at`, so only a message that could not be sent costs another write.
+    Should the process die in between, the reaper takes the message for sent, and rings when nobody answers it.
+    """
+    transaction.on_commit(lambda: send(run, noted=noted), robust=True)
 
 
-def send(run: Run) -> bool:
+def send(run: Run, *, noted: bool = False) -> bool:
     """Send the doorbell message now; False when the broker is down."""
     failpoints.reached("publish.before")
     try:
         celery.send_task(run.TASK, [run.pk], queue=run.QUEUE)
     except (BrokerDown, OSError) as error:
         logger.warning("ring.failed", run_kind=run._meta.label_lower, run_id=run.pk, reason=str(error))
+        if noted:
+            type(run).objects.ring_failed(run.pk)
         return False
     failpoints.reached("publish.after")
-    type(run).objects.ring_done(run.pk)
+    if not noted:
+        type(run).objects.ring_done(run.pk)
     return True
 
 

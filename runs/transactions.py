@@ -7,7 +7,15 @@ from typing import TypeVar
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, InternalError, OperationalError, connections, transaction
+from django.db import (
+    DatabaseError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    connections,
+    transaction,
+)
 
 from runs.errors import Contention, DatabaseLost
 from watch import counters
@@ -17,7 +25,8 @@ logger = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 SERIALIZATION_FAILURE, DEADLOCK, LOCK_NOT_AVAILABLE = "40001", "40P01", "55P03"
-CONFLICTS = {SERIALIZATION_FAILURE, DEADLOCK, LOCK_NOT_AVAILABLE}
+FOREIGN_KEY_VIOLATION = "23503"  # often at COMMIT: a row that was looked up and named was deleted meanwhile
+CONFLICTS = {SERIALIZATION_FAILURE, DEADLOCK, LOCK_NOT_AVAILABLE, FOREIGN_KEY_VIOLATION}
 
 # connection exceptions, operator intervention, and the idle timeout that ends a frozen worker's session
 LOST = ("08", "57P", "25P03")
@@ -39,7 +48,7 @@ def retried(work: Callable[[], T], *, also: tuple[type[Exception], ...] = (), us
     for attempt in range(settings.DB_RETRY_ATTEMPTS + 1):
         try:
             return work()
-        except (OperationalError, InterfaceError, InternalError, *also) as error:  # type: ignore[misc]
+        except (OperationalError, InterfaceError, InternalError, IntegrityError, *also) as error:  # type: ignore[misc]
             if not isinstance(error, also) and not is_retryable(error):
                 raise
             last = error

@@ -1,5 +1,6 @@
 """What becomes of a run when its worker ends, well or badly."""
 
+import contextlib
 import time
 
 import pytest
@@ -69,6 +70,25 @@ def test_even_success_writes_nothing_once_the_lease_is_lost(lease):
     with lease:
         ProductSyncRun.objects.cancel(lease.pk)
     assert outcome(lease)[0] == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "slug"),
+    [(ZeroDivisionError(), "failed", "internal-error"), (Contention(), "pending", ""), (RunFailed("x"), "failed", "x")],
+)
+def test_an_end_that_was_rolled_back_is_none(lease, error, status, slug):
+    """Else the run would hang until its lease runs out, and at last fail as if its workers had died."""
+    with contextlib.suppress(ZeroDivisionError, Contention), lease, transaction.atomic():
+        lease.finish("completed")
+        raise error
+    assert outcome(lease) == (status, slug, None)
+
+
+def test_what_goes_wrong_behind_the_end_changes_nothing(lease):
+    with contextlib.suppress(ZeroDivisionError), lease:
+        lease.finish("completed")
+        raise ZeroDivisionError
+    assert outcome(lease) == ("completed", "", None)
 
 
 def test_it_beats_in_the_background(lease, settings):

@@ -1,0 +1,246 @@
+"""A small step runner: what a step made is committed together with the record that it was made.
+
+So a run that is killed between or inside steps goes on at the first one without a record, and no finished step runs
+again, unless its input changed or a person had it made anew. The workflow is an ordinary function that calls do() for
+each step; there is no graph, and the record of a step is found by its name. Durable engines with a connection of their
+own cannot commit a step's effects and its checkpoint in one transaction (docs/architecture.md, "Steps").
+"""
+
+from __future__ import annotations
+
+import contextvars
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import structlog
+from django.db import connection
+
+from api.codec import canonical
+from runs import failpoints
+from runs.choices import RunError, StepOutcome
+from runs.errors import RunFailed
+from runs.lease import Lease, is_nobodys_fault
+from runs.models import RunWithSteps, StepRecord
+from runs.transactions import atomic_retried
+from runs.upsert import upsert
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a step's work gives: JSON, and what it cost if a language model was asked."""
+
+    output: Any
+    tokens: int | None = None
+
+
+Work = Callable[[], Done]
+Store = Callable[[Any], bool | None]  # writes the domain's rows; True: made, False: brought up to date, None: neither
+Fail = Callable[[RunFailed], None]  # writes what the failure means
+Begin = Callable[[str, str], None]
+
+
+def input_hash(value: Any) -> str:
+    """The fingerprint of a step's input, whatever the order of its keys."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+class Steps:
+    """The steps of one claimed run, whose records are of `records`."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        run: RunWithSteps,
+        records: type[StepRecord],
+        *,
+        names: Collection[str],
+        on_begin: Begin | None = None,
+    ) -> None:
+        """`names` are all steps of the workflow; `on_begin(step, key)` is told of each that has to run.
+
+        Raises RunFailed ("unknown-step") when the run has records of other steps: a renamed one would run a second
+        time, or what hangs on it would be taken for done.
+        """
+        self.lease, self.run, self.records = lease, run, records
+        self.names = frozenset(names)
+        self.on_begin = on_begin
+        self._attempts = max(1, run.attempt)  # of the first step that this claim runs; those after it begin fresh
+        # of several the latest wins; outputs may be long, so each is read when it is asked for
+        kept = records.objects.of(run).in_order().defer("output", "input")
+        self._made = {(record.step, record.key): record for record in kept.usable()}
+        self._failed = {(record.step, record.key): record for record in kept.failed_in(run.retries)}
+        unknown = sorted({step for step, _key in self._made} - self.names)
+        if unknown:
+            raise RunFailed(RunError.UNKNOWN_STEP, ", ".join(unknown))
+
+    def do(
+        self,
+        name: str,
+        *,
+        work: Work,
+        inputs: Any,
+        store: Store | None = None,
+        fail: Fail | None = None,
+        key: str = "",
+        run_values: Mapping[str, Any] | None = None,
+        contained: bool = False,
+        ends_run: bool = False,
+    ) -> Any:
+        """The step's output: kept from before if its input is the same, else made by `work` and committed.
+
+        `work` runs outside of any transaction and may take minutes. `store` writes what the output means, in the one
+        transaction that begins with the fence, sets `run_values` on the run and ends with the step's record; `fail`
+        does so for a failure. With `ends_run` it begins with `store` instead, whose first write ends the run: then
+        that is the fence. `inputs` is JSON with everything the output depends on: wishes, prompt versions, outputs of
+        earlier steps. With `contained` an unexpected exception is a failure of this step ("internal-error") and not of
+        the run.
+        Raises RunFailed after its reason was kept, and again without work in the next attempt, until a person retries;
+        what else `work` and `store` raise; LeaseLost when the run is no longer ours.
+        """
+        assert name in self.names, name
+        digest = input_hash(inputs)
+        made = self._made.get((name, key))
+        if made is not None and made.input_hash == digest:
+            return self._reused(made)
+        failed = self._failed.get((name, key))
+        if failed is not None and failed.input_hash == digest:
+            raise RunFailed(failed.error, failed.error_text)
+        if self.on_begin is not None:
+            self.on_begin(name, key)
+        attempts, self._attempts = self._attempts, 1
+        record = partial(self._record, name, key, input_hash=digest, input=inputs, attempts=attempts)
+        began = time.monotonic()
+        logger.info("step.started", step=name, key=key)
+        failpoints.reached("model.before")
+
+        def commit(done: Done) -> StepRecord:
+            if not ends_run:
+                self.lease.advance(**(run_values or {}))
+            outcome = _outcome(store(done.output) if store else None)
+            assert self.lease.has_ended or not ends_run, name
+            row = record(output=done.output, tokens=done.tokens, milliseconds=_since(began), outcome=outcome)
+            row.refresh_from_db(fields=["output"])  # jsonb gives 1e22 and -0.0 back as others
+            failpoints.reached("commit.before")
+            return row
+
+        def keep(failure: RunFailed) -> None:
+            self.lease.advance(**(run_values or {}))
+            if fail is not None:
+                fail(failure)
+            kept = {"error": failure.slug, "error_text": failure.text, "milliseconds": _since(began)}
+            record(outcome=StepOutcome.FAILED, **kept)
+
+        try:
+            done = work()
+            failpoints.reached("model.after")
+            row = atomic_retried(partial(commit, done))
+        except Exception as error:
+            failure = _failure(error, contained=contained)
+            if failure is None:
+                raise
+            self._made.pop((name, key), None)  # its row may now be that of the failure
+            atomic_retried(partial(keep, failure))
+            logger.warning("step.failed", step=name, key=key, error=failure.slug)
+            raise failure from error
+        self._made[name, key] = row
+        failpoints.reached("commit.after")
+        logger.info("step.done", step=name, key=key, outcome=row.outcome, milliseconds=row.milliseconds)
+        return row.output  # so that what hangs on it is the same for who reads it again
+
+    def do_each(
+        self, name: str, works: Mapping[str, Callable[[], Any]], *, side_by_side: int
+    ) -> dict[str, RunFailed | Any]:
+        """Run `works`, each of which calls do() for its own key, several side by side; what each gave, by key.
+
+        An expected failure (RunFailed) of one is its result and stops no other. Anything else (the lease is lost, a
+        server is away) lets those that have begun come to their end, begins no more, and is raised.
+        """
+        made: dict[str, RunFailed | Any] = {}
+        left, broken = iter(works.items()), threading.Event()
+
+        def take_turns() -> None:
+            """Work on one after the other, over one connection."""
+            try:
+                while not broken.is_set() and (turn := next(left, None)) is not None:
+                    key, work = turn
+                    made[key] = _result_of(work)
+            except BaseException:
+                broken.set()
+                raise
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(side_by_side, thread_name_prefix=f"{name}-{self.run.pk}") as pool:
+            ended = [pool.submit(contextvars.copy_context().run, take_turns) for _thread in range(side_by_side)]
+            try:
+                wait(ended)
+            finally:  # nothing is left to begin, or nothing more shall: the worker is stopped
+                broken.set()
+        for each in ended:
+            each.result()
+        return {key: made[key] for key in works}
+
+    def _reused(self, made: StepRecord) -> Any:
+        """The output of a record; one of an earlier retry is noted as reused in this one."""
+        if made.retry != self.run.retries:
+            again = partial(
+                self._record,
+                made.step,
+                made.key,
+                input_hash=made.input_hash,
+                input=made.input,
+                output=made.output,
+                outcome=StepOutcome.REUSED,
+            )
+            made = self._made[made.step, made.key] = atomic_retried(partial(self._fenced, again))
+        return made.output
+
+    def _fenced(self, record: Callable[[], StepRecord]) -> StepRecord:
+        """A record without effects beside it, behind the fence."""
+        self.lease.advance()
+        return record()
+
+    def _record(self, step: str, key: str, **values: Any) -> StepRecord:
+        fresh = {"output": None, "error": "", "error_text": "", "tokens": None, "is_void": False}
+        row, _created = upsert(
+            self.records,
+            unique={"run_id": self.run.pk, "retry": self.run.retries, "step": step, "key": key},
+            values=fresh | values,
+        )
+        return row
+
+
+def _failure(error: Exception, *, contained: bool) -> RunFailed | None:
+    """What is kept of an exception as the step's failure; None when it says nothing of the step."""
+    if isinstance(error, RunFailed):
+        return error
+    if not contained or is_nobodys_fault(error):
+        return None
+    logger.error("step.crashed", exc_info=error)
+    return RunFailed(RunError.INTERNAL_ERROR, type(error).__name__)
+
+
+def _outcome(stored: bool | None) -> StepOutcome:
+    if stored is None:
+        return StepOutcome.DONE
+    return StepOutcome.CREATED if stored else StepOutcome.UPDATED
+
+
+def _since(began: float) -> int:
+    return round(1000 * (time.monotonic() - began))
+
+
+def _result_of(work: Callable[[], Any]) -> RunFailed | Any:
+    """What it gives, an expected failure too."""
+    try:
+        return work()
+    except RunFailed as failure:
+        return failure
