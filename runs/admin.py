@@ -95,7 +95,8 @@ class RunAdmin(ReadOnlyAdmin):
             "poll": self.poll(run),
             "status_mark": self.status_mark(run),
             "status_marks": {
-                status: status_badge(status, label) for status, label in run._meta.get_field("status").flatchoices
+                status: self.status_badge(run, status, label)
+                for status, label in run._meta.get_field("status").flatchoices
             },
             "duration": self.duration(run),
         }
@@ -104,10 +105,14 @@ class RunAdmin(ReadOnlyAdmin):
     def name(self, run: Run) -> str:
         return f"#{run.pk}"
 
+    def status_badge(self, run: Run, status: str, label: Any, title: str = "") -> SafeString:
+        """One of the statuses of this kind of run; each word for being worked on looks the same."""
+        return badge(label, "info", title) if status in run.STATUSES.active else status_badge(status, label, title)
+
     @admin.display(description=gettext_lazy("status"))
     def status_mark(self, run: Run) -> SafeString:
         """The status, how often it was tried, why it failed and who took over: one glance, no click."""
-        mark = status_badge(run.status, run.get_status_display(), str(run.error_label))
+        mark = self.status_badge(run, run.status, run.get_status_display(), str(run.error_label))
         if is_stalled(run):
             mark = format_html("{} {}", mark, badge(_("stalled"), "warning", _("No sign of life of its worker")))
         if run.attempt > 1:  # an attempt that makes progress sets the count back to 0

@@ -1,6 +1,7 @@
 """Which Celery workers are alive, told by themselves through the cache."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,8 @@ from celery.signals import heartbeat_sent
 from django.conf import settings
 from django.core.cache import cache
 from redis.exceptions import RedisError
+
+from api.shared_cache import server
 
 logger = structlog.get_logger(__name__)
 
@@ -29,16 +32,25 @@ class Worker:
 
 @heartbeat_sent.connect
 def note_heartbeat(sender: Any, **kwargs: Any) -> None:
-    """Celery's event heartbeat (every 2 s) leaves a trace that can be read without a broadcast.
-
-    One key per queue, because a cache cannot list its keys.
-    """
-    trace = {"name": sender.eventer.hostname, "seen_at": time.time()}
+    """Celery's event heartbeat (every 2 s) leaves a trace that can be read without a broadcast."""
     try:
-        for queue in current_app.amqp.queues.consume_from:
-            cache.set(f"worker:{queue}", trace, FORGET_AFTER_SECONDS)
+        note_sign_of_life(sender.eventer.hostname, current_app.amqp.queues.consume_from)
     except RedisError as error:
         logger.warning("worker.heartbeat_lost", reason=str(error))
+
+
+def note_sign_of_life(name: str, queues: Iterable[str]) -> None:
+    """A worker lives that serves these queues.
+
+    One sorted set per queue, by the time of the sign, because a cache cannot list its keys.
+    """
+    now = time.time()
+    with server().pipeline() as together:
+        for key in map(_key, queues):
+            together.zadd(key, {name: now})
+            together.zremrangebyscore(key, "-inf", now - FORGET_AFTER_SECONDS)
+            together.expire(key, FORGET_AFTER_SECONDS)
+        together.execute()
 
 
 def note_reaped() -> None:
@@ -53,7 +65,20 @@ def living() -> list[Worker]:
     """The workers seen lately, with the queues they serve. Raises RedisError when the cache is down."""
     workers: dict[str, Worker] = {}
     for queue in QUEUES:
-        if trace := cache.get(f"worker:{queue}"):
-            worker = workers.setdefault(trace["name"], Worker(trace["name"], trace["seen_at"]))
-            worker.queues.append(queue)
+        for name, seen_at in _seen(queue):
+            workers.setdefault(name, Worker(name, seen_at)).queues.append(queue)
     return list(workers.values())
+
+
+def serving(queue: str) -> list[str]:
+    """The names of the living workers of one queue. Raises RedisError when the cache is down."""
+    return [name for name, _seen_at in _seen(queue)]
+
+
+def _seen(queue: str) -> list[tuple[str, float]]:
+    found: Any = server().zrange(_key(queue), time.time() - FORGET_AFTER_SECONDS, "+inf", byscore=True, withscores=True)
+    return [(name.decode(), seen_at) for name, seen_at in found]
+
+
+def _key(queue: str) -> str:
+    return str(cache.make_key(f"worker:{queue}"))

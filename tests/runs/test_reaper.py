@@ -187,6 +187,41 @@ print(run.status, run.dispatched_at, time.monotonic() - began < 2)
     assert messages() == 1
 
 
+def test_a_ring_noted_beforehand_costs_no_write(queued, messages, django_assert_num_queries):
+    run = queued(dispatched_at=ClockTimestamp())
+    with django_assert_num_queries(0):
+        services.ring(run, noted=True)
+    assert messages() == 1
+
+
+def test_a_ring_noted_beforehand_that_nobody_heard_is_repeated(queued, messages):
+    """Its process died before it could send, or the broker lost the message."""
+    run = queued(dispatched_at=seconds_from_now(-3600))
+    assert (reaper.reap()["rung"], messages()) == (1, 1)
+    run.refresh_from_db()
+    assert run.attempt == 0
+
+
+def test_a_ring_noted_beforehand_is_taken_back_when_the_broker_is_down(runs, queued, messages, monkeypatch):
+    def down(*_arguments, **_options):
+        raise OSError("connection refused")
+
+    run = queued(dispatched_at=ClockTimestamp())
+    with monkeypatch.context() as broken:
+        broken.setattr(services.celery, "send_task", down)
+        services.ring(run, noted=True)
+    run.refresh_from_db()
+    assert run.dispatched_at is None
+    assert (reaper.reap()["rung"], messages()) == (1, 1)
+
+
+def test_a_ring_that_failed_late_leaves_a_run_alone_that_works_already(runs, held):
+    run = held()
+    runs.ring_failed(run.pk)
+    run.refresh_from_db()
+    assert run.dispatched_at is not None
+
+
 def test_the_default_lease_and_round_keep_the_promised_recovery_time():
     from config import settings
 
