@@ -48,9 +48,12 @@ def conditional(handler: Handler) -> Handler:
     return handler
 
 
-def require_match(request: Request, tag: str) -> None:
-    """412 `stale` when the client sends If-Match and has seen another version."""
+def require_match(request: Request, tag: str, *, always: bool = False) -> None:
+    """412 `stale` when the client sends If-Match and has seen another version; with `always` it has to: 428."""
     wanted = request.headers.get("If-Match")
+    if wanted is None and always:
+        detail = _("Send the ETag of what you have read as If-Match.")
+        raise Problem("precondition-required", status=428, detail=detail)
     if wanted is None:
         return
     tags = parse_etags(wanted)

@@ -63,7 +63,7 @@ class Table:
     rows: models.QuerySet
     columns: Mapping[str, str]
     filter_text: str = ""
-    keys: array[int] = field(init=False)
+    keys: array[int] | list[Any] = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "keys", _keys(self.rows))
@@ -79,7 +79,7 @@ class Table:
         wanted = [f"text_of_{name}" if f"text_of_{name}" in casts else name for name in self.columns]
         manager = model._base_manager.annotate(**casts).order_by("pk")
         for start in range(0, len(self.keys), ROWS_AT_ONCE):
-            yield list(manager.filter(pk__in=self.keys[start : start + ROWS_AT_ONCE].tolist()).values_list(*wanted))
+            yield list(manager.filter(pk__in=list(self.keys[start : start + ROWS_AT_ONCE])).values_list(*wanted))
 
 
 def download(table: Table, file_format: str) -> HttpResponseBase:
@@ -184,9 +184,10 @@ def _csv_lines(rows: list[Any], text: Callable[[Any], str]) -> bytes:
     return lines.getvalue().encode()
 
 
-def _keys(rows: models.QuerySet) -> array[int]:
-    """All keys in order, as one statement saw them."""
-    keys = array("q")
+def _keys(rows: models.QuerySet) -> array[int] | list[Any]:
+    """All keys in order, as one statement saw them; numbers take the least room."""
+    is_number = isinstance(rows.model._meta.pk, models.IntegerField)
+    keys: Any = array("q") if is_number else []
     with transaction.atomic():  # a cursor of the server lives in a transaction; this one ends before we answer
         keys.extend(rows.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=KEYS_AT_ONCE))
     return keys

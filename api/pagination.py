@@ -4,26 +4,23 @@ This module is named in settings and must import no views: DRF imports it while 
 """
 
 import hashlib
-import re
 from typing import Any
 
 from django.core.cache import cache
 from django.core.exceptions import EmptyResultSet
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import ErrorDetail
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.bounded import Count, count_of
-from api.problems import ParameterError
+from api.parameters import positive, refused
 from api.shared_cache import ask
 
 DEFAULT_SIZE, MAX_SIZE = 10, 100
 MAX_PAGE = 10_000_000  # beyond any table; keeps the offset inside a bigint
 _TOTAL_LIVES = 5  # seconds; a total informs, it never guards an action
-_WHOLE = re.compile(r"[0-9]{1,40}")
 
 
 class EnvelopePagination(BasePagination):
@@ -31,24 +28,28 @@ class EnvelopePagination(BasePagination):
 
     parameters: tuple[str, ...] = ("page", "pageSize")
     plural = "items"
+    default_size = DEFAULT_SIZE
     is_estimate = False  # of the total, when counting would read too much (api.bounded)
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.plural = getattr(view, "plural", self.plural)
-        page = _number(request, "page", default=1, most=MAX_PAGE)
-        self.page: int | None = page
-        self.size = page_size(request)
-        start = (page - 1) * self.size
+        start, self.size = self.window(request)
         # one row more than asked for tells whether this is the end, and spares small tables the COUNT
         found = list(ordered_to_the_end(queryset)[start : start + self.size + 1])
         rows = found[: self.size]
         known = start + len(rows)
-        if (rows and len(found) <= self.size) or (page == 1 and not rows):
+        if (rows and len(found) <= self.size) or (start == 0 and not rows):
             self.total: int | None = known
         else:
             total = cached_total(queryset)
             self.total, self.is_estimate = max(known if rows else 0, int(total)), not total.is_exact
         return rows
+
+    def window(self, request: Request) -> tuple[int, int]:
+        """Where the page begins, and how long it is."""
+        page, size = positive(request, "page", default=1, most=MAX_PAGE), page_size(request, default=self.default_size)
+        self.page: int | None = page
+        return (page - 1) * size, size
 
     def get_paginated_response(self, data: Any) -> Response:
         envelope = {self.plural: data, "total": self.total, "page": self.page, "pageSize": self.size}
@@ -67,8 +68,8 @@ class EnvelopePagination(BasePagination):
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
         size_note = f"At most {MAX_SIZE}; more is cut to it, and the answer says so."
         return [
-            _parameter("page", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 1}),
-            _parameter("pageSize", {"type": "integer", "minimum": 1, "default": DEFAULT_SIZE}, size_note),
+            parameter("page", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE, "default": 1}),
+            parameter("pageSize", {"type": "integer", "minimum": 1, "default": self.default_size}, size_note),
         ]
 
 
@@ -87,11 +88,11 @@ class LogPagination(EnvelopePagination):
         if "cursor" not in request.query_params:
             return super().paginate_queryset(newest_first, request, view)
         if "page" in request.query_params:
-            raise _refused("page", _("A page and a cursor exclude each other."))
+            raise refused("page", _("A page and a cursor exclude each other."))
         self.plural = getattr(view, "plural", self.plural)
-        self.page, self.total, self.size = None, None, page_size(request)
+        self.page, self.total, self.size = None, None, page_size(request, default=self.default_size)
         if request.query_params["cursor"]:
-            newest_first = newest_first.filter(pk__lt=_number(request, "cursor", default=1, most=2**63 - 1))
+            newest_first = newest_first.filter(pk__lt=positive(request, "cursor", default=1, most=2**63 - 1))
         found = list(newest_first[: self.size + 1])
         if len(found) > self.size:
             last = found[self.size - 1]
@@ -115,14 +116,14 @@ class LogPagination(EnvelopePagination):
         note = "Empty for the newest rows, then nextCursor of the answer before; excludes page."
         return [
             *super().get_schema_operation_parameters(view),
-            _parameter("cursor", {"type": "string", "pattern": r"^([1-9][0-9]{0,17})?$"}, note)
+            parameter("cursor", {"type": "string", "pattern": r"^([1-9][0-9]{0,17})?$"}, note)
             | {"allowEmptyValue": True},
         ]
 
 
-def page_size(request: Request) -> int:
+def page_size(request: Request, *, default: int = DEFAULT_SIZE) -> int:
     """`?pageSize=`, cut to the most we give."""
-    return min(_number(request, "pageSize", default=DEFAULT_SIZE, most=None), MAX_SIZE)
+    return min(positive(request, "pageSize", default=default, most=None), MAX_SIZE)
 
 
 def ordered_to_the_end(queryset: QuerySet) -> QuerySet:
@@ -152,22 +153,7 @@ def cached_total(queryset: QuerySet) -> Count:
     return total
 
 
-def _number(request: Request, name: str, *, default: int, most: int | None) -> int:
-    """A positive whole number from the query; `most` None sets no limit of its own."""
-    given = request.query_params.get(name)
-    if given is None:
-        return default
-    if not _WHOLE.fullmatch(given) or int(given) < 1:
-        raise _refused(name, _("It must be a whole number from 1 on."))
-    if most is not None and int(given) > most:
-        raise _refused(name, _("It may be at most %d.") % most)
-    return int(given)
-
-
-def _refused(name: str, message: str) -> ParameterError:
-    return ParameterError({name: [ErrorDetail(message, code="invalid")]})
-
-
-def _parameter(name: str, schema: dict[str, Any], note: str = "") -> dict[str, Any]:
+def parameter(name: str, schema: dict[str, Any], note: str = "") -> dict[str, Any]:
+    """A query parameter as the description shows it."""
     parameter: dict[str, Any] = {"name": name, "in": "query", "required": False, "schema": schema}
     return parameter | ({"description": note} if note else {})

@@ -4,6 +4,7 @@ A room above adds its own exceptions with register(), so that nothing here impor
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import singledispatch
 from http import HTTPStatus
 from math import ceil
@@ -47,6 +48,7 @@ TITLES: dict[str, Any] = {
     "unsupported-media-type": _("Unsupported media type"),
     "in-use": _("Still in use"),
     "stale": _("Changed in the meantime"),
+    "precondition-required": _("Say which version you have seen"),
     "idempotency-in-flight": _("Still being worked on"),
     "idempotency-mismatch": _("The key was used for another request"),
     "throttled": _("Too many requests"),
@@ -124,6 +126,15 @@ def register(error_class: type[Exception], *, status: int, slug: str | None = No
         )
 
     as_problem.register(error_class, registered)
+
+
+@contextmanager
+def or_missing(message: Any) -> Iterator[None]:
+    """404 in these words for a row that is not there, or no longer."""
+    try:
+        yield
+    except (Http404, django_errors.ObjectDoesNotExist) as error:
+        raise Problem("not-found", status=404, detail=message) from error
 
 
 @singledispatch

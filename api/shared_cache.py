@@ -1,11 +1,14 @@
 """The cache that all processes share, asked so that nothing depends on it."""
 
+import functools
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
+from django.conf import settings
 from django.core.cache import cache
+from redis import Redis
 
 # a Redis that hangs costs its timeout once, not at every question of every request
 PAUSE_SECONDS = 5
@@ -36,6 +39,20 @@ def ask(question: Callable[[], T], *, otherwise: T) -> T:
 def resume() -> None:
     """Ask again at once: the outage is over, or it was that of another cache."""
     _Pause.until = 0.0
+
+
+def server() -> Redis:
+    """The cache's own server, for what Django's cache cannot do; with the cache's own patience.
+
+    Keys are named by cache.make_key().
+    """
+    place = settings.CACHES["default"]
+    return _server(place["LOCATION"], tuple(place["OPTIONS"].items()))
+
+
+@functools.cache
+def _server(location: str, options: tuple[tuple[str, Any], ...]) -> Redis:
+    return Redis.from_url(location, **dict(options))
 
 
 def count(key: str, *, seconds: int) -> int:

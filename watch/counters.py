@@ -26,10 +26,12 @@ MOST_KEYS = 5_000
 Key = tuple[str, tuple[tuple[str, str], ...]]  # name, labels in order
 
 ADD = """
-    INSERT INTO watch_counter AS c (name, labels, value)
-    SELECT name, labels::jsonb, value FROM unnest(%s::text[], %s::text[], %s::float8[]) AS a (name, labels, value)
+    INSERT INTO watch_counter AS c (name, labels, value, changed_at)
+    SELECT name, labels::jsonb, value, clock_timestamp()
+      FROM unnest(%s::text[], %s::text[], %s::float8[]) AS a (name, labels, value)
      ORDER BY name, labels  -- one order for all, so that two processes never lock crosswise
-    ON CONFLICT (name, labels) DO UPDATE SET value = c.value + excluded.value
+    ON CONFLICT (name, labels) DO UPDATE
+       SET value = c.value + excluded.value, changed_at = excluded.changed_at
 """
 
 _lock = threading.Lock()

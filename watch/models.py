@@ -10,6 +10,7 @@ class Counter(models.Model):
     name = models.TextField(_("name"))
     labels = models.JSONField(_("labels"), default=dict)
     value = models.FloatField(_("value"), default=0)
+    changed_at = models.DateTimeField(_("changed at"), null=True)  # null: before anybody asked
 
     class Meta:
         verbose_name = _("counter")
