@@ -18,8 +18,12 @@ STATUS_TONES: dict[str, Tone] = {
     "pending": "neutral",
     "running": "info",
     "completed": "ok",
+    "partial": "warning",
     "failed": "danger",
     "cancelled": "muted",
+    "processing": "info",
+    "human_review_pending": "warning",
+    "partial_failure": "warning",
 }
 
 

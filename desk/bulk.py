@@ -10,7 +10,8 @@
 
 It stands among the actions of the list, for the rows that are ticked or, by "select all", for every row of
 the filter. A page asks first: how many rows, of which kinds, and some of them. Its form carries the
-fingerprint of that selection and a number that is good for one time (api.selections). What is done is one
+fingerprint of that selection and a number that is good for one time (api.selections). `confirm` may be a
+function of the selected rows, where the question depends on them. What is done is one
 transaction with one audit event; a selection that changed meanwhile, or a second click, does nothing.
 """
 
@@ -56,6 +57,10 @@ class BulkAction:
     confirm: Any
     breakdown: str = ""  # the field whose values are counted on the page that asks
     tone: Tone = "neutral"
+
+    def question(self, rows: QuerySet) -> Any:
+        """What is asked before it is done to these rows."""
+        return self.confirm(rows) if callable(self.confirm) else self.confirm
 
 
 class DoneAlready(Exception):
@@ -134,6 +139,7 @@ class BulkActionsMixin(ModelAdmin):
             "title": action.label,
             "opts": self.opts,
             "action": action,
+            "question": action.question(rows),
             "seen": seen,
             "sentence": self._sentence(seen.count),
             "ticked": ",".join(ticked) if ticked is not None else "",
@@ -167,7 +173,7 @@ class BulkActionsMixin(ModelAdmin):
     def _do(self, request: HttpRequest, action: BulkAction) -> None:
         """Do it once, with one audit event."""
         form = request.POST
-        ticked = [key for key in form.get("ticked", "").split(",") if key.isdecimal()] or None
+        ticked = [key for key in form.get("ticked", "").split(",") if self._is_key(key)] or None
         if ticked and len(ticked) > TICKED_AT_MOST:
             raise ValidationError(_("Too many rows are ticked; select them by a filter."))
         once = f"once:{form.get('once', '')[:40]}"
@@ -192,6 +198,13 @@ class BulkActionsMixin(ModelAdmin):
         done = act_on(rows_of, seen, deed)
         shown = number_format(done, force_grouping=True)
         self.message_user(request, _("%(label)s: %(count)s rows.") % {"label": action.label, "count": shown})
+
+    def _is_key(self, text: str) -> bool:
+        """Whether a text can be the key of one of these rows: a number, a UUID, or what the table's keys are."""
+        try:
+            return text.isprintable() and text != "" and self.opts.pk.to_python(text) is not None
+        except ValidationError:
+            return False
 
     def _first_time(self, once: str) -> None:
         """Refuse a form that was sent before, or is being dealt with right now."""

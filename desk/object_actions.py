@@ -8,7 +8,8 @@
 
 A method takes `(request, obj)` when named in `object_actions`, `(request)` in `list_actions`, and one
 argument more, the cleaned data, when it has a form. It returns None or a response. With `confirm` or a
-form the first POST only shows a page that asks; the second one, marked `confirmed`, does it. What it
+form the first POST only shows a page that asks; the second one, marked `confirmed`, does it. `confirm` may
+be a function of the object, where the question depends on it. What it
 raises as ValidationError is shown as a message. Every answer to a done deed is a redirect, so reloading
 the page repeats nothing.
 """
@@ -39,14 +40,19 @@ class ObjectAction:
     name: str
     label: str
     permission: str | Callable[[Any], str]  # the latter for a base class that serves many models
-    confirm: str = ""
+    confirm: str | Callable[..., str] = ""
     tone: Tone = "neutral"
     form: type[forms.Form] | None = None
     when: Callable[[Any], bool] = lambda obj: True
+    initial: Callable[..., Context] = lambda *target: {}  # what the form shows before anything is typed
 
     @property
     def asks_first(self) -> bool:
         return bool(self.confirm or self.form)
+
+    def question(self, *target: Any) -> str:
+        """What is asked before it is done to this object (or to nothing, on a list)."""
+        return self.confirm(*target) if callable(self.confirm) else self.confirm
 
 
 def object_action(
@@ -92,9 +98,13 @@ class ObjectActionsMixin(ModelAdmin):
         """The buttons of this page, for the template."""
         names = self.list_actions if obj is None else self.object_actions
         actions = [self._action(name) for name in names]
-        args = [] if obj is None else [obj.pk]
+        target: Target = [] if obj is None else [obj]
         return [
-            {"action": action, "url": reverse(f"admin:{self._url_name(action.name)}", args=args)}
+            {
+                "action": action,
+                "url": reverse(f"admin:{self._url_name(action.name)}", args=[each.pk for each in target]),
+                "question": "" if action.form else action.question(*target),
+            }
             for action in actions
             if self.may_do(request, action) and (obj is None or action.when(obj))
         ]
@@ -138,7 +148,8 @@ class ObjectActionsMixin(ModelAdmin):
         if not self.may_do(request, action):
             raise PermissionDenied
         confirmed = "confirmed" in request.POST
-        form = action.form(request.POST if confirmed else None) if action.form else None
+        said = request.POST if confirmed else None
+        form = action.form(said, initial=action.initial(*target)) if action.form else None
         if action.asks_first and not (confirmed and (form is None or form.is_valid())):
             return self._ask(request, action, target, back, form)
         try:
@@ -162,6 +173,7 @@ class ObjectActionsMixin(ModelAdmin):
             "subtitle": str(target[0]) if target else "",
             "opts": self.opts,
             "action": action,
+            "question": action.question(*target),
             "form": form,
             "media": self.media + form.media if form else "",  # date widgets need the admin's own scripts
             "back": back,

@@ -25,7 +25,7 @@ class ButtonAdmin(OpsModelAdmin):
     """Groups, since they are there anyway."""
 
     list_actions = ["make_one"]
-    object_actions = ["shout", "rename", "refuse"]
+    object_actions = ["shout", "whisper", "rename", "refuse"]
 
     @object_action(label="Make one", permission="auth.add_group")
     def make_one(self, request: HttpRequest) -> None:
@@ -34,6 +34,10 @@ class ButtonAdmin(OpsModelAdmin):
     @object_action(label="Shout", permission="auth.change_group", confirm="Really that loud?")
     def shout(self, request: HttpRequest, group: Group) -> None:
         Group.objects.filter(pk=group.pk).update(name=group.name.upper())
+
+    @object_action(label="Whisper", permission="auth.change_group", confirm=lambda group: f"Only to {group.name}?")
+    def whisper(self, request: HttpRequest, group: Group) -> None:
+        Group.objects.filter(pk=group.pk).update(name=group.name.lower())
 
     @object_action(label="Rename", permission="auth.change_group", form=NameForm)
     def rename(self, request: HttpRequest, group: Group, wish: dict[str, Any]) -> None:

@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.db import connection
 
 from desk import health
+from runs.workers import note_sign_of_life
 
 
 def test_healthz_answers_without_a_database(client: Any) -> None:
@@ -30,7 +30,7 @@ def test_readyz_names_each_check_and_is_unavailable_without_a_worker(client: Any
 
 @pytest.mark.django_db
 def test_readyz_is_ready_once_a_worker_gave_a_sign_of_life(client: Any) -> None:
-    cache.set("worker:default", {"name": "celery@here", "seen_at": 0.0}, 30)
+    note_sign_of_life("celery@here", ["default"])
     answer = client.get("/readyz")
     assert answer.status_code == 200
     assert checks_of(answer)["workers"] == {"name": "workers", "ok": True, "detail": "celery@here"}

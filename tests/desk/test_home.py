@@ -40,8 +40,8 @@ def test_nothing_waiting_is_said_in_words(viewer: User, desk_of: Callable[[User]
 
 def test_apps_with_a_section_of_their_own_come_first(administrator: User, desk_of: Callable[[User], Any]) -> None:
     listed = [app["app_label"] for app in desk_of(administrator).get(HOME).context["app_list"]]
-    assert set(listed[:3]) == {"etl", "exports", "llm"}
-    assert "access" in listed[3:]
+    assert set(listed[:5]) == {"distillations", "etl", "exports", "llm", "roadmaps"}
+    assert "access" in listed[5:]
 
 
 def test_the_language_switch_is_a_form_that_comes_back(viewer: User, desk_of: Callable[[User], Any]) -> None:

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 def var_dir(settings: Any, tmp_path: Path) -> Path:
     settings.DEBUG = True
     settings.VAR_DIR = tmp_path / "var"
+    settings.DOCUMENTS_DIR = tmp_path / "documents"
     return settings.VAR_DIR
 
 

@@ -73,6 +73,14 @@ def test_a_button_that_asks_does_nothing_before_the_answer(
     assert Group.objects.filter(name="QUIET").exists()
 
 
+def test_a_question_may_depend_on_the_object(
+    buttons: str, group: Group, administrator: User, desk_of: Callable[[User], Any]
+) -> None:
+    desk = desk_of(administrator)
+    assert "Only to quiet?" in desk.post(f"{buttons}{group.pk}/do/whisper/").content.decode()
+    assert 'data-confirm="Only to quiet?"' in desk.get(f"{buttons}{group.pk}/change/").content.decode()
+
+
 def test_a_form_is_asked_again_until_it_is_valid(
     buttons: str, group: Group, administrator: User, desk_of: Callable[[User], Any]
 ) -> None:

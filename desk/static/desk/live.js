@@ -5,10 +5,13 @@
      data-live-field="counts.read"      shows a value of the answer (a <progress> takes it as its value,
                                         and data-live-max names the value that is its maximum),
      data-live-age="heartbeatAt"        shows how long ago that moment was,
-     data-live-status                   shows the badge of the <template data-live-badge="status"> that fits,
-   and once the run has ended the page is loaded again, because tables below it have grown. */
+     data-live-show="page"              hides an element while that value is empty,
+     data-live-status                   shows the badge of the <template data-live-badge="status"> that fits; with a
+                                        value, as in data-live-status="stepper", that of "stepper:status",
+   and once the run has ended the page is loaded again, because tables below it have grown.
+   An address that answers with HTML draws the inside of its block itself; data-live-over in it says that the run ended. */
 {
-    const FINAL = new Set(["completed", "failed", "cancelled"]);
+    const FINAL = new Set(["completed", "partial", "partial_failure", "failed", "cancelled"]);
     const EVERY_MS = 2000;
     const LONGEST_MS = 60000;
     const language = document.documentElement.lang || "en";
@@ -39,6 +42,16 @@
     };
 
     const show = (block, run) => {
+        for (const element of block.querySelectorAll("[data-live-status]")) {
+            const name = element.dataset.liveStatus ? `${element.dataset.liveStatus}:${run.status}` : run.status;
+            const badge = document.querySelector(`template[data-live-badge="${CSS.escape(name)}"]`);
+            if (badge) {
+                element.replaceChildren(badge.content.cloneNode(true));
+            }
+        }
+        for (const element of block.querySelectorAll("[data-live-show]")) {
+            element.hidden = !pick(run, element.dataset.liveShow);
+        }
         for (const element of block.querySelectorAll("[data-live-field]")) {
             if (element.dataset.liveMax) {
                 element.max = pick(run, element.dataset.liveMax) || 1;
@@ -49,12 +62,47 @@
             element.dateTime = pick(run, element.dataset.liveAge) ?? "";
             tellAge(element);
         }
-        const badge = document.querySelector(`template[data-live-badge="${CSS.escape(run.status)}"]`);
-        for (const element of block.querySelectorAll("[data-live-status]")) {
-            if (badge) {
-                element.replaceChildren(badge.content.cloneNode(true));
-            }
+    };
+
+    const holdsOnlyElements = (element) => element.children.length > 0
+        && [...element.childNodes].every((node) => node.nodeType === Node.ELEMENT_NODE || !node.textContent.trim());
+
+    // changes as little as it can, so that whoever stands on a link in a table goes on standing there
+    const draw = (old, fresh) => {
+        if (old.isEqualNode(fresh)) {
+            return;
         }
+        if (!old.cloneNode(false).isEqualNode(fresh.cloneNode(false)) || !drawInside(old, fresh)) {
+            old.replaceWith(fresh);
+        }
+    };
+
+    const drawInside = (old, fresh) => {
+        const now = [...fresh.children];
+        if (old.children.length !== now.length || !holdsOnlyElements(old) || !holdsOnlyElements(fresh)) {
+            return false;
+        }
+        [...old.children].forEach((child, at) => draw(child, now[at]));
+        return true;
+    };
+
+    // whether the run has ended; a redirect leads to the login, not to news
+    const take = async (block, answer) => {
+        if (answer.headers.get("Content-Type")?.startsWith("text/html")) {
+            if (answer.redirected) {
+                throw new Error("live: signed out");
+            }
+            const fresh = block.cloneNode(false);
+            fresh.innerHTML = await answer.text();
+            if (!drawInside(block, fresh)) {
+                block.replaceChildren(...fresh.childNodes);
+            }
+            block.querySelectorAll("[data-live-age]").forEach(tellAge);
+            return block.querySelector("[data-live-over]") !== null;
+        }
+        const run = await answer.json();
+        show(block, run);
+        return FINAL.has(run.status);
     };
 
     const pause = (answer, failures) => {
@@ -87,9 +135,7 @@
             if (answer?.ok) {
                 failures = 0;
                 etag = answer.headers.get("ETag") ?? "";
-                const run = await answer.json();
-                show(block, run);
-                if (FINAL.has(run.status)) {
+                if (await take(block, answer)) {
                     return;
                 }
             } else if (answer && [401, 403, 404].includes(answer.status)) {
