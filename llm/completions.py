@@ -22,6 +22,11 @@ class Usage:
     currency: str = ""
     calls: int = 0
 
+    @property
+    def tokens(self) -> int | None:
+        """Both ways together."""
+        return None if self.tokens_in is None or self.tokens_out is None else self.tokens_in + self.tokens_out
+
 
 @dataclass(frozen=True)
 class Composed:

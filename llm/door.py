@@ -47,17 +47,19 @@ def complete(
     schema: type[BaseModel] | Shape | None = None,
     purpose: Purpose,
     run: Run,
+    part: str = "",
     by_rules: Callable[[], Composed] | None = None,
 ) -> Completion:
     """A text, or with `schema` data that fit it, from the configured model, or from `by_rules` without one.
 
+    `part` names what of the run it is for, where a run may ask the same twice and wants two answers.
     Raises runs.errors.Outage when the server may answer later, RunFailed when a repeat is in vain (slugs of
     LLMError). Must not be called inside a transaction. A model that fails is never replaced by rules.
     """
     shape = shape_of(schema)
     if settings.LLM_PROVIDER == RULES:
         return _composed(by_rules, shape)
-    asked = _Question(list(messages), shape, purpose, run)
+    asked = _Question(list(messages), shape, purpose, run, part)
     while True:
         call = asked.answer()
         try:
@@ -99,8 +101,8 @@ def _composed(by_rules: Callable[[], Composed] | None, shape: Shape | None) -> C
 class _Question:
     """One wish, and the chain of calls that answers it: the first, and up to REASKS that carry the fault."""
 
-    def __init__(self, messages: list[Message], shape: Shape | None, purpose: Purpose, run: Run) -> None:
-        self.messages, self.shape, self.purpose, self.run = messages, shape, purpose, run
+    def __init__(self, messages: list[Message], shape: Shape | None, purpose: Purpose, run: Run, part: str) -> None:
+        self.messages, self.shape, self.purpose, self.run, self.part = messages, shape, purpose, run, part
         self.model, self.host = settings.LLM_MODEL, host_of(settings.LLM_BASE_URL)
         self.calls: list[LLMCall] = []
         self.all_reused = True
@@ -154,7 +156,9 @@ class _Question:
 
     def _hash(self) -> str:
         schema = self.shape.json_schema if self.shape else None
-        return prompt_hash(self.messages, purpose=self.purpose, model=self.model, host=self.host, schema=schema)
+        return prompt_hash(
+            self.messages, purpose=self.purpose, model=self.model, host=self.host, schema=schema, part=self.part
+        )
 
     def _begin(self, key: dict[str, str]) -> LLMCall:
         # durable: inside a caller's transaction the record of what was paid for would vanish with it

@@ -6,6 +6,7 @@ a text that leaves the house carries the same line (labelled).
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import translation
@@ -70,6 +71,8 @@ def generator_label(kind: str, model: str | None = None, language: str | None = 
 
 
 def labelled(text: str, kind: str, model: str | None = None, language: str | None = None) -> str:
-    """A Markdown text as it may leave the house: headed by its label, once however often this is called."""
-    line = f"> {generator_label(kind, model, language)}"
-    return text if text.startswith(line) else f"{line}\n\n{text}"
+    """A Markdown text as it may leave the house: headed by its label, once, whatever language it was labelled in."""
+    labels = (generator_label(kind, model, code) for code, _name in settings.LANGUAGES)
+    if text.startswith(tuple(f"> {label}" for label in labels)):
+        return text
+    return f"> {generator_label(kind, model, language)}\n\n{text}"

@@ -74,8 +74,13 @@ def clean(text: str) -> str:
     return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
-def prompt_hash(messages: Sequence[Message], *, purpose: Purpose, model: str, host: str, schema: Any) -> str:
-    """What tells two prompts apart: model, server, purpose with version, every word, the shape asked for."""
+def prompt_hash(
+    messages: Sequence[Message], *, purpose: Purpose, model: str, host: str, schema: Any, part: str = ""
+) -> str:
+    """What tells two prompts apart: model, server, purpose with version, every word, the shape asked for.
+
+    And the part of the run they are for: two articles that ask the same are two articles.
+    """
     asked = {
         "model": model,
         "host": host,
@@ -83,5 +88,5 @@ def prompt_hash(messages: Sequence[Message], *, purpose: Purpose, model: str, ho
         "version": purpose.version,
         "messages": list(messages),
         "schema": schema,
-    }
+    } | ({"part": part} if part else {})
     return hashlib.sha256(canonical(asked)).hexdigest()

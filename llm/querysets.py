@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -40,6 +41,10 @@ class LLMCallQuerySet(models.QuerySet):
     def of_run(self, run: Any) -> LLMCallQuerySet:
         """All calls of one run."""
         return self.filter(run_kind=run._meta.label_lower, run_id=str(run.pk))
+
+    def of_runs(self, model: type[models.Model], keys: Iterable[Any]) -> LLMCallQuerySet:
+        """All calls of several runs of one kind."""
+        return self.filter(run_kind=model._meta.label_lower, run_id__in=[str(key) for key in keys])
 
     def on_day(self, day: date) -> LLMCallQuerySet:
         """The calls of a local day."""

@@ -58,16 +58,6 @@ def structure(text: str) -> Section:
     return root
 
 
-def fill(names: Iterable[str], found: Section) -> tuple[dict[str, str], list[str]]:
-    """The values of fields with these names, wherever they stand, and the names for which there is none."""
-    known: dict[str, str] = {}
-    for section in _all_sections(found):
-        for name, value in section["fields"].items():
-            known.setdefault(_plain(name), value)
-    values = {name: known[_plain(name)] for name in names if _plain(name) in known}
-    return values, [name for name in names if name not in values]
-
-
 def _section(title: str, level: int) -> Section:
     return {"title": title, "level": level, "text": "", "fields": {}, "tables": [], "sections": []}
 
@@ -101,7 +91,8 @@ def _end(tokens: Sequence[Token], at: int, kind: str) -> int:
     return next(number for number in range(at, len(tokens)) if tokens[number].type == kind)
 
 
-def _all_sections(section: Section) -> Iterable[Section]:
+def all_sections(section: Section) -> Iterable[Section]:
+    """The section and everything below it, in the order of the text."""
     waiting = [section]
     while waiting:
         current = waiting.pop(0)
@@ -109,6 +100,6 @@ def _all_sections(section: Section) -> Iterable[Section]:
         waiting[:0] = current["sections"]
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
     """Two spellings of one name: case, width, spaces, dashes and underscores do not matter."""
     return re.sub(r"[\s_\-]+", "", unicodedata.normalize("NFKC", name).casefold())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm.rules.markdown import fill, structure
+from llm.rules.markdown import structure
 
 CONTRACT = """Preamble.
 
@@ -39,12 +39,6 @@ def test_headings_nest_tables_are_records_and_lines_are_fields():
     assert items["tables"] == [[{"Item": "Mug", "Qty": "2", "Qty 3": "3"}, {"Item": "Cup", "Qty": "1", "Qty 3": ""}]]
     assert items["sections"][0]["text"] == "Deep."
     assert people["fields"] == {"电话": "028-1234"}
-
-
-def test_fields_are_found_by_name_wherever_they_stand_and_the_rest_is_listed():
-    values, unresolved = fill(["party_a", "电话", "amount", "signature"], structure(CONTRACT))
-    assert values == {"party_a": "ACME Ltd.", "电话": "028-1234", "amount": "1,200.50"}
-    assert unresolved == ["signature"]
 
 
 def test_a_document_without_headings_is_one_section():
