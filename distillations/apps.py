@@ -7,6 +7,8 @@ from runs.schedules import Schedule
 class DistillationsConfig(AppConfig):
     name = "distillations"
     verbose_name = _("Distillations")
+    api_urls = "distillations.api.urls"
+    home = "distillations.home.home"
     metrics = "distillations.metrics.collect"
     sample = "distillations.sample.load"
     doctor = ["distillations.checkup.examine"]

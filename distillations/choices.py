@@ -2,6 +2,7 @@
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from runs.choices import RunStatus, Statuses
 
@@ -14,7 +15,7 @@ class Provider(TextChoices):
     OLLAMA = "ollama", "Ollama"
     OPENAI = "openai", "OpenAI"
     RULES = "rules", _("Rules, no language model")
-    MANUAL = "manual", _("By hand")
+    MANUAL = "manual", pgettext_lazy("provider of topics", "By hand")
 
 
 class TaskStatus(TextChoices):

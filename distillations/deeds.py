@@ -15,14 +15,10 @@ from runs.transactions import retried, sqlstate
 T = TypeVar("T")
 
 IDS_AUDITED = 100
-FOREIGN_KEY_VIOLATION, CHECK_VIOLATION = "23503", "23514"
+CHECK_VIOLATION = "23514"
 
 
-class Vanished(Exception):
-    """A row that was to be named was deleted meanwhile, past this room; a repeat does without it."""
-
-
-def record_deleted(model: type[models.Model], ids: list[int], *, actor: Any, action: str) -> None:
+def record_all(model: type[models.Model], ids: list[int], *, actor: Any, action: str) -> None:
     """One event for the whole deed; about its object where there is just one."""
     if len(ids) == 1:
         record(actor=actor, action=action, target=model._default_manager.get(pk=ids[0]))
@@ -40,21 +36,16 @@ def delete_in_database(rows: models.QuerySet) -> None:
 
 
 def in_transaction(work: Callable[[], T]) -> T:
-    """atomic_retried() that also knows what the database says of drift and of rows that went away meanwhile."""
+    """atomic_retried() that also puts into words what the database says of drift."""
 
     def attempt() -> T:
         try:
             with transaction.atomic():
                 return work()
         except IntegrityError as error:
-            raise _named(error) from error
+            if sqlstate(error) == CHECK_VIOLATION and "has drifted" in str(error):
+                message = _("A counter has drifted from the rows it counts; run repair.")
+                raise Conflict("counter-drifted", message) from error
+            raise
 
-    return retried(attempt, also=(Vanished,))
-
-
-def _named(error: IntegrityError) -> Exception:
-    if sqlstate(error) == FOREIGN_KEY_VIOLATION:
-        return Vanished(str(error))
-    if sqlstate(error) == CHECK_VIOLATION and "has drifted" in str(error):
-        return Conflict("counter-drifted", _("A counter has drifted from the rows it counts; run repair."))
-    return error
+    return retried(attempt)

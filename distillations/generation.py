@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import structlog
-from django.db import InterfaceError, OperationalError
 from django.db.models import Count, F
 
 from distillations import selection, writing
@@ -24,8 +23,8 @@ from distillations.models import (
 from distillations.writing import Written
 from runs import failpoints
 from runs.choices import RunError
-from runs.errors import Contention, LeaseLost, Outage, RunFailed
-from runs.lease import Lease, is_stop
+from runs.errors import LeaseLost, Outage, RunFailed
+from runs.lease import Lease, is_nobodys_fault
 from runs.querysets import ClockTimestamp
 from runs.services import ring
 from watch import counters
@@ -36,7 +35,6 @@ logger = structlog.get_logger(__name__)
 SLOT_ATTEMPTS = 4
 
 Write = Callable[[GenerationSlot, GenerationTask], Written]
-NOT_THE_ARTICLES_FAULT = (LeaseLost, Outage, Contention, OperationalError, InterfaceError)
 
 
 class DistillationGone(Exception):
@@ -100,10 +98,10 @@ class Generation:
         failpoints.reached("model.before")
         try:
             written = self.write(slot, self.task).storable()
-        except (RunFailed, *NOT_THE_ARTICLES_FAULT):
+        except RunFailed:
             raise
         except Exception as error:
-            if is_stop(error):
+            if is_nobodys_fault(error):
                 raise
             logger.error("article.crashed", slot=slot.pk, exc_info=error)
             raise RunFailed(RunError.INTERNAL_ERROR, type(error).__name__) from error
@@ -111,8 +109,11 @@ class Generation:
         return written
 
     def _begin(self, slot: GenerationSlot) -> bool:
-        """Take the slot for this worker; False when it failed instead."""
-        slot.refresh_from_db()
+        """Take the slot for this worker; False when it failed instead, or somebody deleted it past this room."""
+        try:
+            slot.refresh_from_db()
+        except GenerationSlot.DoesNotExist:
+            return False
         if needs_another := slot.distillation_id is None or slot.topic_id is None:
             lock_pick()  # before the task, as everywhere
         self._beat()

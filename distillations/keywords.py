@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from access.services import record
 from distillations.choices import Provider
-from distillations.deeds import delete_in_database, in_transaction, record_deleted
+from distillations.deeds import delete_in_database, in_transaction, record_all
 from distillations.locks import lock_pick, lock_rows, lock_tasks_of_distillations
 from distillations.models import Distillation, DistillationRun, Topic
 from distillations.models.sources import FEWEST_TOPICS, MOST_TOPICS
+from distillations.texts import refuse_unstorable, refused
 from runs.services import ring
 
 MOST_QUESTIONS, LONGEST_QUESTION, LONGEST_KEYWORD = 500, 1_000, 255
@@ -26,7 +26,7 @@ def request_distillation(keyword: str, topic_count: int, *, actor: Any, requeste
     """
     keyword = cleaned_keyword(keyword)
     if not FEWEST_TOPICS <= topic_count <= MOST_TOPICS:
-        raise _refused("topic_count", _("A keyword is distilled into 5 to 30 topics."), "out-of-range")
+        raise refused("topic_count", _("A keyword is distilled into 5 to 30 topics."), "out-of-range")
 
     def create() -> DistillationRun:
         run = DistillationRun(keyword=keyword, topic_count=topic_count, requested_by=requested_by)
@@ -98,7 +98,7 @@ def delete_distillations(ids: Iterable[int], *, actor: Any) -> list[int]:
         lock_tasks_of_distillations(wanted)
         rows = Distillation.objects.filter(pk__in=wanted)
         locked = lock_rows(rows, to_delete=True)
-        record_deleted(Distillation, locked, actor=actor, action="distillation.deleted")
+        record_all(Distillation, locked, actor=actor, action="distillation.deleted")
         delete_in_database(rows)
         return locked
 
@@ -114,7 +114,7 @@ def delete_topics(ids: Iterable[int], *, actor: Any) -> list[int]:
         rows = Topic.objects.filter(pk__in=wanted)
         lock_rows(Distillation.objects.filter(pk__in=rows.values("distillation")))
         locked = lock_rows(rows, to_delete=True)
-        record_deleted(Topic, locked, actor=actor, action="topic.deleted")
+        record_all(Topic, locked, actor=actor, action="topic.deleted")
         delete_in_database(rows)
         return locked
 
@@ -125,10 +125,10 @@ def cleaned_keyword(keyword: str) -> str:
     """The keyword without surrounding space. Raises ValidationError as distil_by_hand() does."""
     keyword = keyword.strip()
     if not keyword:
-        raise _refused("keyword", _("Name a keyword."), "blank")
+        raise refused("keyword", _("Name a keyword."), "blank")
     if len(keyword) > LONGEST_KEYWORD:
-        raise _refused("keyword", _("A keyword has at most %(most)s characters."), "too-long", most=LONGEST_KEYWORD)
-    _refuse_unstorable("keyword", keyword)
+        raise refused("keyword", _("A keyword has at most %(most)s characters."), "too-long", most=LONGEST_KEYWORD)
+    refuse_unstorable("keyword", keyword)
     return keyword
 
 
@@ -136,21 +136,11 @@ def cleaned_questions(questions: Iterable[str]) -> list[str]:
     """The questions that say something, each once. Raises ValidationError as distil_by_hand() does."""
     asked = list(dict.fromkeys(filter(None, (question.strip() for question in questions))))
     if not asked:
-        raise _refused("questions", _("Name at least one question."), "blank")
+        raise refused("questions", _("Name at least one question."), "blank")
     if len(asked) > MOST_QUESTIONS:
-        raise _refused("questions", _("Name at most %(most)s questions."), "too-many", most=MOST_QUESTIONS)
+        raise refused("questions", _("Name at most %(most)s questions."), "too-many", most=MOST_QUESTIONS)
     if any(len(question) > LONGEST_QUESTION for question in asked):
-        raise _refused("questions", _("A question has at most %(most)s characters."), "too-long", most=LONGEST_QUESTION)
+        raise refused("questions", _("A question has at most %(most)s characters."), "too-long", most=LONGEST_QUESTION)
     for question in asked:
-        _refuse_unstorable("questions", question)
+        refuse_unstorable("questions", question)
     return asked
-
-
-def _refuse_unstorable(field: str, text: str) -> None:
-    """NUL and lone surrogates are characters to Python and none to PostgreSQL."""
-    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise _refused(field, _("The text holds characters that cannot be stored."), "unstorable")
-
-
-def _refused(field: str, message: Any, code: str, **params: Any) -> ValidationError:
-    return ValidationError({field: ValidationError(message, code=code, params=params)})

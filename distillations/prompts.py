@@ -6,10 +6,16 @@ import re
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-PLACEHOLDER = re.compile(
-    r"\{(keyword|topics|topicsList|companyName|companyIndustry|companyWebsite|companyAddress|knowledgeBase)\}"
-)
+from distillations.texts import refused
+
+PLACEHOLDERS = (
+    "keyword", "topics", "topicsList", "companyName", "companyIndustry", "companyWebsite", "companyAddress",
+    "knowledgeBase",
+)  # fmt: skip
+PLACEHOLDER = re.compile(rf"\{{({'|'.join(PLACEHOLDERS)})\}}")
+LIKE_A_PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")  # braces around anything else are just braces
 DEFAULT = "{topics}"
 
 
@@ -49,6 +55,14 @@ def filled(template: str, facts: Facts) -> str:
         return PLACEHOLDER.sub(lambda found: texts[found[1]], template)
     lines = [f"{label}: {texts[name]}" for name, label in _labels().items() if texts[name]]
     return "\n".join([template.strip(), "", *lines]).strip()
+
+
+def check_prompt(template: str) -> None:
+    """Raises ValidationError, which names them, for placeholders that nothing would fill in."""
+    unknown = [name for name in dict.fromkeys(LIKE_A_PLACEHOLDER.findall(template)) if name not in PLACEHOLDERS]
+    if unknown:
+        names = " ".join(f"{{{name}}}" for name in unknown)
+        raise refused("prompt", gettext_lazy("Unknown placeholders: %(names)s"), "unknown-placeholder", names=names)
 
 
 def _labels() -> dict[str, str]:

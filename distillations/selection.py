@@ -8,6 +8,7 @@ by one at most.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -38,18 +39,29 @@ LEAST_USED_TOPICS = f"""
      WHERE t.distillation_id = %s
 """
 
+# What a task takes, for a pick and for a preview alike: position, distillation, keyword, load, topic, question.
+LEAST_USED = f"""
+    SELECT row_number() OVER (ORDER BY d.load, d.created_at, d.id) AS position, d.id AS distillation_id, d.keyword,
+           d.load, t.id AS topic_id, t.question
+      FROM (SELECT id, keyword, load, created_at FROM distillations
+             WHERE topic_count > 0
+             ORDER BY load, created_at, id LIMIT %(requested)s) d
+     CROSS JOIN LATERAL ({LEAST_USED_TOPICS.replace("%s", "d.id")} ORDER BY taken, t.id LIMIT 1) t
+"""
+
+TOPICS_OF_ONE = f"""
+    SELECT row_number() OVER (ORDER BY t.taken, t.id) AS position, d.id AS distillation_id, d.keyword,
+           d.load, t.id AS topic_id, t.question
+      FROM distillations d
+     CROSS JOIN LATERAL ({LEAST_USED_TOPICS.replace("%s", "d.id")} ORDER BY taken, t.id LIMIT %(requested)s) t
+     WHERE d.id = %(distillation)s
+"""
+
 PICK_LEAST_USED = f"""
-    WITH least AS MATERIALIZED (
-        SELECT id, keyword, load, created_at FROM distillations
-         WHERE topic_count > 0
-         ORDER BY load, created_at, id LIMIT %(requested)s
-    ), taken AS (
+    WITH least AS MATERIALIZED ({LEAST_USED}), taken AS (
         INSERT INTO distillations_generationslot
                (task_id, position, distillation_id, keyword, topic_id, question, is_auto, status)
-        SELECT %(task)s, row_number() OVER (ORDER BY d.load, d.created_at, d.id), d.id, d.keyword, t.id, t.question,
-               true, 'reserved'
-          FROM least d
-         CROSS JOIN LATERAL ({LEAST_USED_TOPICS.replace("%s", "d.id")} ORDER BY taken, t.id LIMIT 1) t
+        SELECT %(task)s, position, distillation_id, keyword, topic_id, question, true, 'reserved' FROM least
         RETURNING position, distillation_id, keyword
     ), named AS (
         UPDATE generation_tasks SET distillation_id = taken.distillation_id, keyword = taken.keyword
@@ -62,10 +74,8 @@ PICK_LEAST_USED = f"""
 PICK_TOPICS = f"""
     INSERT INTO distillations_generationslot
            (task_id, position, distillation_id, keyword, topic_id, question, is_auto, status)
-    SELECT %(task)s, row_number() OVER (ORDER BY t.taken, t.id), d.id, d.keyword, t.id, t.question, false, 'reserved'
-      FROM distillations d
-     CROSS JOIN LATERAL ({LEAST_USED_TOPICS.replace("%s", "d.id")} ORDER BY taken, t.id LIMIT %(requested)s) t
-     WHERE d.id = %(distillation)s
+    SELECT %(task)s, position, distillation_id, keyword, topic_id, question, false, 'reserved'
+      FROM ({TOPICS_OF_ONE}) picked
 """
 
 PICK_ANEW = f"""
@@ -114,15 +124,47 @@ def pick(task: GenerationTask) -> None:
         raise not_enough(available, task.requested_count, mode=task.mode)
 
 
-def not_enough(available: int, requested: int, *, mode: str) -> ValidationError:
-    """The refusal of a task that asks for more than there is."""
+@dataclass(frozen=True)
+class Choice:
+    """What one article would take."""
+
+    position: int
+    distillation_id: int
+    keyword: str
+    load: int
+    topic_id: int
+    question: str
+
+
+def preview(requested: int, distillation_id: int | None = None) -> list[Choice]:
+    """What a task would take if it were asked for now, in the order of pick(); fewer where there are fewer.
+
+    Nothing is locked or reserved, so another task may take some of it first.
+    """
+    with connection.cursor() as cursor:
+        facts = {"requested": requested, "distillation": distillation_id}
+        chosen = LEAST_USED if distillation_id is None else TOPICS_OF_ONE
+        cursor.execute(f"SELECT * FROM ({chosen}) chosen ORDER BY position", facts)
+        return [Choice(*row) for row in cursor.fetchall()]
+
+
+class NotEnough(ValidationError):
+    """The refusal of a task that asks for more articles than there is to make them from."""
+
+    def __init__(self, error: ValidationError, *, available: int, requested: int, mode: str) -> None:
+        super().__init__({"requested_count": error})
+        self.available, self.requested, self.mode = available, requested, mode
+
+
+def not_enough(available: int, requested: int, *, mode: str) -> NotEnough:
+    """The refusal in words."""
     manual = mode == Mode.MANUAL
     error = ValidationError(
         NOT_ENOUGH_TOPICS if manual else NOT_ENOUGH_DISTILLATIONS,
         code="not-enough-topics" if manual else "not-enough-distillations",
         params={"available": available, "requested": requested},
     )
-    return ValidationError({"requested_count": error})
+    return NotEnough(error, available=available, requested=requested, mode=mode)
 
 
 def pick_anew(slot: GenerationSlot) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from access.services import record
 from distillations import selection
 from distillations.choices import Mode, TaskStatus
-from distillations.deeds import delete_in_database, in_transaction, record_deleted
+from distillations.deeds import delete_in_database, in_transaction, record_all
 from distillations.locks import lock_counters_of_articles, lock_counters_of_tasks, lock_pick, lock_rows
 from distillations.models import (
     ArticleSetting,
@@ -31,6 +31,8 @@ from runs.services import cancel, ring
 from runs.transactions import retried
 
 RETRIABLE = (TaskStatus.PARTIAL, TaskStatus.FAILED, TaskStatus.CANCELLED)
+MOST_DELETED = 10_000  # tasks; with their slots and uses about six seconds
+MOST_RETRIED = 200
 MATERIALS = (ConversionTarget, ArticleSetting, KnowledgeBase, KnowledgeDocument)
 
 
@@ -160,6 +162,52 @@ def cancel_generation(task: GenerationTask, *, actor: Any) -> None:
     retried(lambda: cancel(task, actor=actor))
 
 
+def cancel_tasks(ids: Iterable[int], *, actor: Any) -> list[int]:
+    """End those of these tasks that are open, in one statement; their ids. The others stay as they ended."""
+    wanted = sorted(set(ids))
+
+    def cancel_them() -> list[int]:
+        tasks = GenerationTask.objects.filter(pk__in=wanted)
+        locked = lock_rows(tasks.open())
+        tasks.filter(pk__in=locked).cancel_open()
+        record_all(GenerationTask, locked, actor=actor, action="generationtask.cancelled")
+        return locked
+
+    return in_transaction(cancel_them)
+
+
+def retry_tasks(ids: Iterable[int], *, actor: Any, requested_by: Any = None) -> list[GenerationTask]:
+    """A new task for what each of these did not make, where there is something missing; all of them or none.
+
+    Raises ValidationError for more than MOST_RETRIED, and as retry_generation() does when distillations run out.
+    """
+    wanted = sorted(set(ids))
+    if len(wanted) > MOST_RETRIED:
+        message = _("At most %(most)s tasks can be retried at once; these are %(count)s. Filter further.")
+        params = {"most": MOST_RETRIED, "count": len(wanted)}
+        raise ValidationError(message, code="too-many", params=params)
+
+    def retry_them() -> list[GenerationTask]:
+        lock_pick()
+        lock_rows(GenerationTask.objects.filter(pk__in=wanted))
+        return [
+            retry_generation(task, actor=actor, requested_by=requested_by)
+            for task in GenerationTask.objects.filter(pk__in=wanted).order_by("pk")
+            if is_retriable(task)
+        ]
+
+    return in_transaction(retry_them)
+
+
+def is_retriable(task: GenerationTask) -> bool:
+    """Whether retry_generation() would find something to make."""
+    try:
+        _missing_of(task)
+    except Conflict:
+        return False
+    return True
+
+
 def delete_tasks(ids: Iterable[int], *, actor: Any) -> list[int]:
     """Delete these tasks, all or none; the ids of those that there were. Their articles stay, their uses go.
 
@@ -175,11 +223,23 @@ def delete_tasks(ids: Iterable[int], *, actor: Any) -> list[int]:
             message = _("Task %(id)s is running; cancel it first.")
             raise Conflict("task-running", message % {"id": running[0]}, taskIds=running)
         lock_counters_of_tasks(locked)
-        record_deleted(GenerationTask, locked, actor=actor, action="generation-task.deleted")
+        record_all(GenerationTask, locked, actor=actor, action="generation-task.deleted")
         delete_in_database(tasks)
         return locked
 
     return in_transaction(delete)
+
+
+def delete_all_tasks(*, actor: Any) -> list[int]:
+    """delete_tasks() of every task there is when this is called; one that is asked for meanwhile stays.
+
+    Raises Conflict ("too-many-tasks") when there are more than one transaction should delete.
+    """
+    ids = list(GenerationTask.objects.order_by().values_list("pk", flat=True)[: MOST_DELETED + 1])
+    if len(ids) > MOST_DELETED:
+        message = _("There are more than %(most)s tasks; delete them in batches.") % {"most": MOST_DELETED}
+        raise Conflict("too-many-tasks", message, most=MOST_DELETED)
+    return delete_tasks(ids, actor=actor)
 
 
 def delete_articles(ids: Iterable[int], *, actor: Any) -> list[int]:
@@ -190,28 +250,36 @@ def delete_articles(ids: Iterable[int], *, actor: Any) -> list[int]:
         articles = GeneratedArticle.objects.filter(pk__in=wanted)
         lock_counters_of_articles(wanted)
         locked = lock_rows(articles, to_delete=True)
-        record_deleted(GeneratedArticle, locked, actor=actor, action="article.deleted")
+        record_all(GeneratedArticle, locked, actor=actor, action="article.deleted")
         delete_in_database(articles)
         return locked
 
     return in_transaction(delete)
 
 
-def publish_article(article: GeneratedArticle, *, published: bool, actor: Any) -> GeneratedArticle:
-    """Publish an article now, or take it back; the article as it is then. Nothing happens when it is so already."""
+def publish_articles(ids: Iterable[int], *, published: bool, actor: Any) -> list[int]:
+    """Publish those of these articles that are not, or take back those that are, in one statement; their ids."""
+    wanted = sorted(set(ids))
 
-    def publish() -> GeneratedArticle:
-        moved = GeneratedArticle.objects.filter(pk=article.pk, is_published=not published).update(
+    def publish() -> list[int]:
+        articles = GeneratedArticle.objects.filter(pk__in=wanted, is_published=not published)
+        locked = lock_rows(articles)
+        GeneratedArticle.objects.filter(pk__in=locked).update(
             is_published=published,
             published_at=ClockTimestamp() if published else None,
             updated_at=ClockTimestamp(),
         )
-        if moved:
-            action = "article.published" if published else "article.unpublished"
-            record(actor=actor, action=action, target=article)
-        return GeneratedArticle.objects.get(pk=article.pk)
+        action = "article.published" if published else "article.unpublished"
+        record_all(GeneratedArticle, locked, actor=actor, action=action)
+        return locked
 
     return in_transaction(publish)
+
+
+def publish_article(article: GeneratedArticle, *, published: bool, actor: Any) -> GeneratedArticle:
+    """Publish an article now, or take it back; the article as it is then. Nothing happens when it is so already."""
+    publish_articles([article.pk], published=published, actor=actor)
+    return GeneratedArticle.objects.get(pk=article.pk)
 
 
 def delete_materials(model: type[models.Model], ids: Iterable[int], *, actor: Any) -> list[int]:
@@ -227,7 +295,7 @@ def delete_materials(model: type[models.Model], ids: Iterable[int], *, actor: An
             lock_rows(GenerationTask.objects.filter(**{f"{field}__in": wanted}))  # which forget them
         rows = model._default_manager.filter(pk__in=wanted)
         locked = lock_rows(rows, to_delete=True)
-        record_deleted(model, locked, actor=actor, action=f"{model._meta.model_name}.deleted")
+        record_all(model, locked, actor=actor, action=f"{model._meta.model_name}.deleted")
         delete_in_database(rows)
         return locked
 

@@ -7,7 +7,7 @@ behind it is what there is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,13 +15,14 @@ from typing import Any
 
 import structlog
 from django.db import connection
-from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
 from access.services import record
-from distillations.deeds import in_transaction
+from api.bounded import count_of
+from distillations.deeds import IDS_AUDITED, in_transaction
 from distillations.locks import lock_rows
 from distillations.models import Distillation, DistillationUsage, Topic, UsageCheck
+from distillations.spread import bars_of
 from runs.errors import Conflict
 from runs.querysets import ClockTimestamp, database_now
 
@@ -29,6 +30,7 @@ logger = structlog.get_logger(__name__)
 
 CHECKS_KEPT = timedelta(days=90)
 DRIFTS_AUDITED = 100
+DRIFTED_KEPT = 10_000
 
 # counter → its table, and what it counts: table, key, condition
 COUNTED = {
@@ -73,15 +75,30 @@ class Repair:
 # --- Verify and repair ---------------------------------------------------------------------------
 
 
-def find_drift() -> list[Drift]:
-    """Every counter that differs from its rows, in one look at the whole database; nothing is locked or written."""
-    return [drift for counter in COUNTED for drift in _drifted(counter)]
+def find_drift(among: Collection[int] | None = None) -> list[Drift]:
+    """Every counter that differs from its rows, in one look at the whole database; nothing is locked or written.
+
+    `among` narrows it to these distillations and their topics, which costs no more than they have rows.
+    """
+    if among is None:
+        return [drift for counter in COUNTED for drift in _drifted(counter)]
+    topics = list(Topic.objects.filter(distillation__in=among).values_list("pk", flat=True))
+    ids = {"distillations": sorted(among), "topics": topics}
+    return [drift for counter, (table, *_rows) in COUNTED.items() for drift in _drifted(counter, ids[table])]
+
+
+def known_drift() -> list[Drift]:
+    """What has drifted, at a price a list can pay: where the tables are large, of what the last check found."""
+    if count_of(Topic.objects.all()).is_exact and count_of(DistillationUsage.objects.all()).is_exact:
+        return find_drift()
+    check = UsageCheck.objects.order_by("-id").first()
+    return find_drift(check.drifted_ids) if check else []
 
 
 def verify_usage() -> list[Drift]:
     """find_drift(), and keep the outcome for the dashboard, /metrics and the doctor."""
     drifts = find_drift()
-    _keep_check(drifted=len(drifts))
+    _keep_check(drifts)
     if drifts:
         logger.error("usage.drifted", counters=len(drifts), first=str(drifts[0]))
     return drifts
@@ -100,7 +117,7 @@ def repair_usage(*, actor: Any, dry_run: bool = False) -> Repair:
         if drifts:
             details = [[each.counter, each.id, each.old_count, each.new_count] for each in drifts[:DRIFTS_AUDITED]]
             record(actor=actor, action="usage.repaired", after={"fixed": len(drifts), "first": details})
-        _keep_check(drifted=0)
+        _keep_check([])
         return Repair(drifts, fixed=len(drifts))
 
     return in_transaction(repair)
@@ -165,13 +182,16 @@ def mending() -> Iterator[None]:
         cursor.execute("SET LOCAL pressroom.counters = ''")
 
 
-def _keep_check(*, drifted: int) -> None:
+def _keep_check(drifts: list[Drift]) -> None:
     UsageCheck.objects.filter(checked_at__lt=database_now() - CHECKS_KEPT).delete()
-    eligible = Distillation.objects.eligible()
+    UsageCheck.objects.exclude(spread=[], drifted_ids=[]).update(spread=[], drifted_ids=[])
+    counted = list(Distillation.objects.by_usage())
     UsageCheck.objects.create(
-        drifted=drifted,
-        eligible=eligible.count(),
-        uses=eligible.aggregate(uses=Sum("usage_count", default=0))["uses"],
+        drifted=len(drifts),
+        eligible=sum(can for _uses, can, _cannot in counted),
+        uses=sum(uses * can for uses, can, _cannot in counted),
+        drifted_ids=sorted({each.distillation_id for each in drifts})[:DRIFTED_KEPT],
+        spread=bars_of(counted),
     )
 
 
@@ -183,18 +203,34 @@ def reset_usage(distillation: Distillation, *, actor: Any) -> int:
 
     Articles that are being written count from now on. Drift does not stand in the way.
     """
+    return reset_usage_of([distillation.pk], actor=actor)
+
+
+def reset_usage_of(ids: Iterable[int], *, actor: Any) -> int:
+    """reset_usage() of many distillations in one transaction; how many uses there were."""
+    wanted = sorted(set(ids))
 
     def reset() -> int:
-        lock_rows(Distillation.objects.filter(pk=distillation.pk))
-        uses = DistillationUsage.objects.filter(distillation=distillation.pk)
-        _mended({distillation.pk}, set(uses.exclude(topic=None).values_list("topic", flat=True)))
+        locked = lock_rows(Distillation.objects.filter(pk__in=wanted))
+        uses = DistillationUsage.objects.filter(distillation__in=locked)
+        _mended(set(locked), set(uses.exclude(topic=None).values_list("topic", flat=True)))
         forgotten = _delete(uses)
-        Distillation.objects.filter(pk=distillation.pk).update(usage_reset_at=ClockTimestamp())
-        before = {"usageCount": forgotten}
-        record(actor=actor, action="usage.reset", target=distillation, before=before, after={"usageCount": 0})
+        Distillation.objects.filter(pk__in=locked).update(usage_reset_at=ClockTimestamp())
+        _record_reset(locked, forgotten, actor=actor)
         return forgotten
 
     return in_transaction(reset)
+
+
+def _record_reset(ids: list[int], forgotten: int, *, actor: Any) -> None:
+    """One event for the whole deed; about its distillation where there is just one."""
+    if len(ids) == 1:
+        about: Any = {"target": Distillation.objects.get(pk=ids[0]), "before": {"usageCount": forgotten}}
+    else:
+        before = {"usageCount": forgotten, "count": len(ids), "ids": ids[:IDS_AUDITED]}
+        about = {"reference": (Distillation._meta.label_lower, ""), "before": before}
+    if ids:
+        record(actor=actor, action="usage.reset", after={"usageCount": 0}, **about)
 
 
 def reset_all_usage(*, expected_total: int | None = None, actor: Any) -> int:

@@ -61,6 +61,7 @@ def write_article(slot: GenerationSlot, run: GenerationTask) -> Written:
         _messages(slot, run, documents),
         purpose=PURPOSE,
         run=run,
+        part=str(slot.position),
         by_rules=partial(
             article, slot.keyword, slot.question, [Source(each.title, each.content) for each in documents]
         ),

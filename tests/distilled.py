@@ -2,7 +2,7 @@
 
 import threading
 
-from django.db import connection
+from django.db import connection, transaction
 
 from distillations.models import (
     Distillation,
@@ -40,6 +40,12 @@ def execute(*statements):
     with connection.cursor() as cursor:
         for statement in statements:
             cursor.execute(statement)
+
+
+def damage(*statements):
+    """As if somebody had switched the triggers off."""
+    with transaction.atomic():
+        execute("SET LOCAL session_replication_role = replica", *statements)
 
 
 def distilled(count=1, *, topics=2, provider="manual", keyword="keyword"):

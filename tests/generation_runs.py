@@ -4,7 +4,7 @@ from bench.scenarios import Keywords
 from distillations import services
 from distillations.models import GenerationTask
 from faulting import FAST, eventually, how_often
-from processes import python
+from processes import python, wait_until
 
 ARTICLES = how_often(short=8, ci=15, full=30)
 
@@ -58,3 +58,9 @@ print(services.request_generation(services.GenerationOptions({count}), actor="te
         **extra,
     )
     return Watched(int(done.stdout)) if done.returncode == 0 else None
+
+
+def struck(worker):
+    """Wait until the failpoint has ended the process that the pool began with."""
+    child = wait_until(lambda: worker.children, what="the pool")[0]  # looked at once: it may die any moment
+    wait_until(lambda: worker.has_been_struck(child), timeout=60, what="the failpoint")

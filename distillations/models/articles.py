@@ -2,10 +2,13 @@
 
 from typing import ClassVar
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
+from api.codec import ExactJSONField
 from distillations.models.counters import USES_ARE_COUNTED
 from distillations.models.sources import Distillation, Topic
 from distillations.models.tasks import GenerationTask
@@ -13,6 +16,8 @@ from distillations.querysets import DistillationUsageQuerySet, GeneratedArticleQ
 from llm.choices import GeneratorKind
 from llm.generator import Generated, generated_constraints
 from runs.querysets import ClockTimestamp
+
+EMPTY_LIST = models.Value([], output_field=ExactJSONField())
 
 
 class NamedByTheDocument(models.Index):
@@ -65,7 +70,14 @@ class GeneratedArticle(Generated):
             ("publish_generatedarticle", _("Can publish generated articles")),
             ("export_generatedarticle", _("Can export the list of generated articles")),
         ]
-        indexes: ClassVar = [models.Index(fields=["-created_at", "-id"], name="article_newest_first")]
+        indexes: ClassVar = [
+            models.Index(fields=["-created_at", "-id"], name="article_newest_first"),
+            models.Index(fields=["is_published", "-created_at", "-id"], name="article_newest_published"),
+            models.Index(fields=["distillation", "-created_at", "-id"], name="article_newest_of_distillation"),
+            GinIndex(OpClass(Upper("title"), name="gin_trgm_ops"), name="generatedarticle_title_parts"),
+            GinIndex(OpClass(Upper("keyword"), name="gin_trgm_ops"), name="generatedarticle_keyword_parts"),
+            models.Index(fields=["generator_kind", "-created_at", "-id"], name="article_newest_by_generator"),
+        ]
         constraints: ClassVar = [
             models.CheckConstraint(
                 condition=Q(is_published=True, published_at__isnull=False)
@@ -130,6 +142,9 @@ class UsageCheck(models.Model):
     drifted = models.PositiveIntegerField(_("drifted counters"))
     eligible = models.PositiveIntegerField(_("distillations with a topic"))
     uses = models.PositiveBigIntegerField(_("their uses"))
+    # the newest check alone keeps these two: the distillations whose counters drifted, and the bars of spread.py
+    drifted_ids = ExactJSONField(default=list, db_default=EMPTY_LIST, editable=False)
+    spread = ExactJSONField(default=list, db_default=EMPTY_LIST, editable=False)
 
     class Meta:
         verbose_name = _("usage check")

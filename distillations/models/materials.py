@@ -6,6 +6,7 @@ from django.core.validators import MinLengthValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from distillations.querysets import KnowledgeBaseQuerySet
 from runs.querysets import ClockTimestamp
 
 
@@ -60,6 +61,8 @@ class KnowledgeBase(models.Model):
     description = models.TextField(_("description"), blank=True, default="", db_default="")
     created_at = models.DateTimeField(_("created at"), db_default=ClockTimestamp(), editable=False)
     updated_at = models.DateTimeField(_("changed at"), db_default=ClockTimestamp(), editable=False)
+
+    objects = KnowledgeBaseQuerySet.as_manager()
 
     class Meta:
         db_table = "knowledge_bases"

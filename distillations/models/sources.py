@@ -2,10 +2,13 @@
 
 from typing import Any, ClassVar
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from distillations.choices import Provider
 from distillations.models.counters import COUNTERS_ARE_THE_DATABASES, TOPIC_COUNTERS, TOPICS_ARE_COUNTED
@@ -53,6 +56,15 @@ class Distillation(models.Model):
                 name="distillation_recommended",
             ),
             models.Index(fields=["created_at", "id"], name="distillation_by_age"),
+            models.Index(fields=["created_at", "id"], condition=Q(usage_count__gt=0), name="distillation_used_by_age"),
+            models.Index(
+                fields=["usage_count", "created_at", "id"],
+                condition=Q(topic_count=0),
+                name="distillation_without_topics",
+            ),
+            models.Index(fields=["provider", "usage_count", "created_at", "id"], name="distillation_by_provider"),
+            models.Index(fields=["provider", "created_at", "id"], name="distillation_by_provider_age"),
+            GinIndex(OpClass(Upper("keyword"), name="gin_trgm_ops"), name="distillation_keyword_parts"),
         ]
         constraints: ClassVar = [
             models.CheckConstraint(
@@ -80,6 +92,12 @@ class Distillation(models.Model):
 
     def __str__(self) -> str:
         return self.keyword
+
+    @property
+    def recommend_reason(self) -> str:
+        """Why a recommended one is, in the reader's language."""
+        reason = ngettext("Least used (%(count)s time)", "Least used (%(count)s times)", self.usage_count)
+        return reason % {"count": self.usage_count}
 
 
 class Topic(models.Model):

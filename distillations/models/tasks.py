@@ -2,9 +2,11 @@
 
 from typing import Any, ClassVar
 
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
 from django.utils.translation import gettext_lazy as _
 
 from distillations.choices import HOLDING, TASK_STATUSES, Mode, SlotStatus, TaskError, TaskStatus
@@ -92,6 +94,14 @@ class GenerationTask(Run):
             open_index(TASK_STATUSES),
             models.Index(fields=["status", "id"], name="generationtask_by_status"),
             models.Index(fields=["-created_at", "-id"], name="generationtask_newest_first"),
+            models.Index(fields=["status", "-created_at", "-id"], name="generationtask_newest_of"),
+            GinIndex(OpClass(Upper("keyword"), name="gin_trgm_ops"), name="generationtask_keyword_then"),
+            models.Index(
+                fields=["conversion_target_name"],
+                condition=Q(conversion_target=None) & ~Q(conversion_target_name=""),
+                name="generationtask_lost_target",
+            ),
+            models.Index(fields=["mode", "-created_at", "-id"], name="generationtask_newest_mode"),
         ]
         constraints: ClassVar = [
             *run_constraints(TASK_STATUSES),
@@ -164,6 +174,11 @@ class GenerationSlot(models.Model):
         default_permissions = ("view",)
         indexes: ClassVar = [
             models.Index(fields=["topic"], condition=Q(status__in=HOLDING), name="slot_reserves_topic"),
+            models.Index(
+                fields=["distillation", "-updated_at", "-id"],
+                condition=Q(status=SlotStatus.DONE, article=None),
+                name="slot_without_its_article",
+            ),
         ]
         constraints: ClassVar = [
             models.UniqueConstraint(

@@ -20,6 +20,7 @@ from distillations.models import (
 from distillations.services import GenerationOptions
 from distillations.writing import Written
 from distilled import distilled, drift, execute, topics_of, usage
+from model_server import MODEL, ModelServer
 from runs.errors import Outage, RunFailed
 from runs.querysets import seconds_from_now
 
@@ -122,6 +123,19 @@ def test_a_model_that_refuses_fails_the_article_with_its_reason_and_is_not_repla
     of.refresh_from_db()
     assert (of.status, of.error) == ("failed", "llm-key-refused")
     assert not GeneratedArticle.objects.exists()
+
+
+def test_two_articles_of_a_task_that_ask_the_same_are_asked_for_one_by_one(settings):
+    """The same keyword distilled twice: an answer stored for one article is not the other's."""
+    settings.LLM_PROVIDER, settings.LLM_MODEL, settings.LLM_API_KEY = "openai", MODEL, "key"
+    for _ in range(2):
+        keywords.distil_by_hand("shoes", ["Which ones?"], actor="test")
+    of = asked(2)
+    with ModelServer() as server:
+        settings.LLM_BASE_URL = server.http.url_for("/v1")
+        generation.run_generation(of.pk)
+    assert len(server.asked) == 2
+    assert len(set(GeneratedArticle.objects.values_list("content", flat=True))) == 2
 
 
 # --- Articles that fail --------------------------------------------------------------------------

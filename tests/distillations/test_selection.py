@@ -183,8 +183,9 @@ def plan_of(query, params=None):
         return "\n".join(row[0] for row in cursor.fetchall())
 
 
-def test_with_many_distillations_half_of_them_bare_the_pick_and_the_recommended_walk_their_indexes():
-    Keywords(200_000).stage()
+@pytest.mark.parametrize("count", [200_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+def test_with_many_distillations_half_of_them_bare_the_pick_and_the_recommended_walk_their_indexes(count):
+    Keywords(count).stage()
     execute("ANALYZE distillations", "ANALYZE topics")
     facts = {"task": task(requested=3).pk, "requested": 3, "distillation": None}
     plan = plan_of(selection.PICK_LEAST_USED, facts)

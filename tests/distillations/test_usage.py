@@ -19,19 +19,13 @@ from distillations.models import (
     GenerationTask,
     UsageCheck,
 )
-from distilled import article, at_once, distilled, drift, execute, slot, task, topics_of, used
+from distilled import article, at_once, damage, distilled, drift, slot, task, topics_of, used
 from distilled import usage as counts
 from processes import manage
 from runs.errors import Conflict
 from watch.findings import Up
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def damage(*statements):
-    """As if somebody had switched the triggers off."""
-    with transaction.atomic():
-        execute("SET LOCAL session_replication_role = replica", *statements)
 
 
 @pytest.fixture
