@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from pathlib import Path, PurePosixPath
 
 import structlog
@@ -14,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from exports.models import BriefBatch, ExportRun, ManualExportBatch
 from exports.printing import sha256_of
-from runs.failpoints import reached
+from runs.whole_files import write_whole
 
 MOST_BYTES_OF_NAME = 255  # what file systems hold, per part
 MOST_CHARACTERS = 1000
@@ -64,31 +61,8 @@ def write(output_path: str, content: str) -> Path:
     Raises ValidationError for a name that may not be, OSError when the disk refuses.
     """
     path = checked_path(output_path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # a name of its own each time: a killed writer's remains are in nobody's way
-    temporary = path.with_name(f".unfinished-{secrets.token_hex(8)}")
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-        with open(descriptor, "wb") as file:
-            file.write(content.encode())
-            file.flush()
-            os.fsync(file.fileno())
-        reached("rename.before")
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-    _sync_folder(path.parent)
+    write_whole(path, [content.encode()])
     return path
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_again(exported: ExportRun | ManualExportBatch | BriefBatch) -> Path:

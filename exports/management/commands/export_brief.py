@@ -2,13 +2,13 @@
 
 import os
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, BooleanOptionalAction
+from argparse import ArgumentTypeError, BooleanOptionalAction
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -25,11 +25,10 @@ from exports.reports import as_report
 from exports.services import ExportOptions
 from runs.errors import Conflict, Contention, RunFailed
 from runs.services import cancel
+from runs.shell import BAD_SETUP, CANCELLED, CONFLICT, FAILED, OneLineErrors
 
-FAILED, BAD_SETUP, CONFLICT, CANCELLED = 1, 2, 3, 130
 
-
-class Command(BaseCommand):
+class Command(OneLineErrors, BaseCommand):
     help = (
         "Make the worker's brief: the best articles that no earlier brief has, in the sections of a template, "
         "near-identical stories side by side. The text goes to standard output or to --output. "
@@ -37,11 +36,6 @@ class Command(BaseCommand):
         "Exit codes: 0 done (also when there was nothing to export), 1 failed, 2 bad arguments, "
         "3 the tag belongs to another date or the run is being worked on, 130 cancelled."
     )
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        parser = super().create_parser(prog_name, subcommand, **kwargs)
-        parser.error = lambda message: refuse(parser, message)
-        return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--tag", default="", help="what the brief is called (the date)")
@@ -209,15 +203,6 @@ def as_line(error: ValidationError) -> str:
         f"--{names.get(name, name).replace('_', '-')}: {' '.join(messages)}"
         for name, messages in error.message_dict.items()
     )
-
-
-def refuse(parser: ArgumentParser, message: str) -> NoReturn:
-    """Leave with the exit code for bad arguments, in one line; a caller inside Python gets the exception."""
-    line = " ".join(message.split())
-    if not getattr(parser, "called_from_command_line", False):
-        raise CommandError(line, returncode=BAD_SETUP)
-    hint = _("see %(command)s --help") % {"command": f"manage.py {parser.prog.split(' ', 1)[-1]}"}
-    parser.exit(BAD_SETUP, f"Error: {line} ({hint})\n")
 
 
 def limit(text: str) -> int:
