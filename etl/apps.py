@@ -11,11 +11,12 @@ class EtlConfig(AppConfig):
     api_urls = "etl.api.urls"
     home = "etl.home.home"
     metrics = "etl.metrics.collect"
-    doctor = ["etl.checkup.examine"]
+    doctor = ["etl.checkup.examine", "etl.documents.checkup.examine", "etl.documents.mineru.checkup.examine"]
     prunable = {
         "changes": "etl.pruning.changes",
         "batches": "etl.pruning.batches",
         "rejects": "etl.pruning.rejects",
+        "uploads": "etl.pruning.uploads",
     }
     sample = "etl.sample.load"
     role_permissions = {
@@ -27,8 +28,20 @@ class EtlConfig(AppConfig):
             "etl.export_productchange",
             "etl.export_productsyncrun",
             "etl.export_rejectedrow",
+            "etl.add_project",
+            "etl.change_project",
+            "etl.delete_project",
+            "etl.add_table",
+            "etl.change_table",
+            "etl.delete_table",
+            "etl.mount_table",
+            "etl.add_etlrule",
+            "etl.change_etlrule",
+            "etl.delete_etlrule",
+            "etl.run_document",
+            "etl.export_etltask",
         ],
-        "administrator": ["etl.rewind_watermark"],
+        "administrator": ["etl.rewind_watermark", "etl.see_all_projects"],
     }
     schedules = [
         Schedule(
@@ -42,6 +55,16 @@ class EtlConfig(AppConfig):
 
     def ready(self) -> None:
         from api.problems import register
+        from etl.documents.refusals import (
+            FileKindRefused,
+            FileRefused,
+            FileTooLarge,
+            NotThere,
+            Outdated,
+            PlaceRefused,
+            QueueFull,
+            TooLarge,
+        )
         from etl.products.cursors import InvalidCursor
         from etl.products.databases import SourceUnreachable
         from etl.products.feed import CursorGone, FeedUnusable
@@ -52,3 +75,11 @@ class EtlConfig(AppConfig):
         register(InvalidCursor, status=400)
         register(CursorGone, status=410)
         register(FeedUnusable, status=503)
+        register(PlaceRefused, status=400)
+        register(NotThere, status=404)
+        register(Outdated, status=412)
+        register(TooLarge, status=413)
+        register(FileRefused, status=422)
+        register(FileKindRefused, status=415)
+        register(FileTooLarge, status=413)
+        register(QueueFull, status=503)

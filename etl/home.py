@@ -1,6 +1,7 @@
-"""What product sync shows on the home page."""
+"""What product sync and documents show on the home page."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from django.utils.translation import ngettext
 from api.days import midnight
 from desk.charts import Chart, Series
 from desk.home import Card, LiveRun, Need, Section
+from etl.documents.models import ETLTask
 from etl.products.admin.runs import POLL_PATH
 from etl.products.choices import ChangeType
 from etl.products.models import Product, ProductChange, ProductSyncRun, RejectedRow, Watermark
@@ -28,8 +30,16 @@ RUNS_SHOWN = 20
 
 
 def home(request: HttpRequest) -> Section | None:
-    """The section of product sync; None for who may see neither runs nor products."""
+    """The section of products and documents; None for who may see neither."""
     user = request.user
+    documents = list(_document_cards(user)) if user.has_perm("etl.view_etltask") else []
+    products = _products(user)
+    if products is None:
+        return Section(title=_("Documents"), cards=documents) if documents else None
+    return replace(products, cards=[*products.cards, *documents])
+
+
+def _products(user: Any) -> Section | None:
     if not user.has_perm("etl.view_productsyncrun") or not user.has_perm("etl.view_product"):
         return None
     open_rejects = RejectedRow.objects.unresolved().count()
@@ -42,6 +52,17 @@ def home(request: HttpRequest) -> Section | None:
         charts=[_changes_chart(), _speed_chart()],
         runs=[_live(run) for run in open_runs],
     )
+
+
+def _document_cards(user: Any) -> Iterator[Card]:
+    """Of documents that the user sees."""
+    tasks = ETLTask.objects.visible_to(user)
+    waiting, running = tasks.filter(status=ETLTask.STATUSES.queued).count(), tasks.active().count()
+    failures = tasks.unhandled_failures().count()
+    note = _("%(count)s waiting") % {"count": waiting} if waiting else ""
+    yield Card(_("Documents running"), running, _list("etltask"), tone="info" if running else "neutral", note=note)
+    failed = _list("etltask", "?status__exact=failed")
+    yield Card(_("Documents failed"), failures, failed, tone="danger" if failures else "neutral")
 
 
 def _list(model: str, query: str = "") -> str:

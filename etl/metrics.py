@@ -1,4 +1,4 @@
-"""What product sync tells /metrics."""
+"""What product sync and documents tell /metrics; how many runs there are of each status, runs.metrics tells."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,14 @@ from etl.products.models import RejectedRow, Watermark
 
 # a longer list is said to be this long: nobody needs the exact length of a disaster
 REJECTS_COUNTED = 100_000
+STEPS_COUNTED = 200
+
+STAGE_SECONDS = """
+    SELECT step, percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY milliseconds / 1000.0::float8)
+      FROM (SELECT step, outcome, milliseconds FROM etl_task_step ORDER BY id DESC LIMIT %s) newest
+     WHERE outcome NOT IN ('reused', 'failed')
+     GROUP BY step ORDER BY step
+"""
 
 
 def collect() -> Iterator[Metric]:
@@ -22,6 +30,27 @@ def collect() -> Iterator[Metric]:
     rejects = GaugeMetricFamily("pressroom_rejected_rows", "Rejected rows that wait to be mended.", None, [])
     rejects.add_metric([], unresolved_rejects())
     yield rejects
+    took = GaugeMetricFamily(
+        "pressroom_document_stage_seconds",
+        f"How long the newest {STEPS_COUNTED} stages of documents took.",
+        None,
+        ["stage", "quantile"],
+    )
+    for stage, quantile, seconds in stage_seconds():
+        took.add_metric([stage, quantile], seconds)
+    yield took
+
+
+def stage_seconds() -> list[tuple[str, str, float]]:
+    """Median and 95th percentile by stage, of those that ran and did well."""
+    with connection.cursor() as cursor:
+        cursor.execute(STAGE_SECONDS, [STEPS_COUNTED])
+        rows = cursor.fetchall()
+    return [
+        (stage, quantile, seconds)
+        for stage, both in rows
+        for quantile, seconds in zip(("0.5", "0.95"), both, strict=True)
+    ]
 
 
 def unresolved_rejects() -> int:

@@ -1,5 +1,6 @@
 """The models of every noun in this app."""
 
+from etl.documents.models import DocumentStep, ETLRule, ETLTask, Project, Table, TableMount
 from etl.products.models import (
     FeedConsumer,
     Product,
@@ -13,13 +14,19 @@ from etl.products.models import (
 from etl.products.shards import ProductSyncShard
 
 __all__ = [
+    "DocumentStep",
+    "ETLRule",
+    "ETLTask",
     "FeedConsumer",
     "Product",
     "ProductChange",
     "ProductSyncBatch",
     "ProductSyncRun",
     "ProductSyncShard",
+    "Project",
     "RejectedRow",
     "StagingProduct",
+    "Table",
+    "TableMount",
     "Watermark",
 ]

@@ -1,9 +1,11 @@
-"""What of product sync may go by age (access.pruning)."""
+"""What of product sync and documents may go by age (access.pruning)."""
 
 from datetime import datetime
 
 from django.db.models import QuerySet
+from django.utils import timezone
 
+from etl.documents import storage
 from etl.products.models import ProductChange, ProductSyncBatch, ProductSyncRun, RejectedRow
 
 
@@ -22,3 +24,21 @@ def batches(before: datetime) -> QuerySet:
 def rejects(before: datetime) -> QuerySet:
     """Rejected rows that were resolved."""
     return RejectedRow.objects.filter(resolved_at__lt=before)
+
+
+class OrphanUploads:
+    """Files whose task does not exist: what a crash between a file and its row left. Never those of the last day."""
+
+    def __init__(self, before: datetime) -> None:
+        self._seconds = max((timezone.now() - before).total_seconds(), storage.ORPHAN_AFTER_SECONDS)
+
+    def count(self) -> int:
+        return len(storage.orphans(older_than_seconds=self._seconds))
+
+    def delete(self, limit: int) -> int:
+        return storage.sweep_orphans(older_than_seconds=self._seconds, limit=limit)
+
+
+def uploads(before: datetime) -> OrphanUploads:
+    """Files without a task."""
+    return OrphanUploads(before)

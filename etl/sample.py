@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from etl.documents import sample
 from etl.products import services
 from etl.products.models import StagingProduct
 from etl.products.sample import staging_rows
@@ -15,8 +16,13 @@ from runs.querysets import database_now
 ROWS_AT_ONCE = 500
 
 
-@transaction.atomic
 def load(operator: Any) -> list[str]:
+    """Products and documents; what was done, in words."""
+    return [*load_products(operator), *sample.load(operator)]
+
+
+@transaction.atomic
+def load_products(operator: Any) -> list[str]:
     """Fill an empty staging table and ask for a first product sync; what was done, in words.
 
     Nothing when the source is in another database: it is not ours to fill, and its rows are no sample.

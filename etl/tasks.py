@@ -5,6 +5,7 @@ from typing import Any
 import structlog
 from celery import shared_task
 
+from etl.documents import processing
 from etl.products import services, sharding, sync
 from etl.products.api.serializers import SyncRequestSerializer
 from etl.products.source import SourceUnusable
@@ -40,3 +41,9 @@ def run_product_sync(run_id: int | None = None, **wish: Any) -> None:
 def run_product_sync_shard(shard_id: int) -> None:
     """Work on one shard of a run."""
     sharding.run_product_sync_shard(shard_id, hand_over_after=HAND_OVER_AFTER_SECONDS)
+
+
+@shared_task(name="etl.tasks.run_document")
+def run_document(task_id: int) -> None:
+    """Work on a document."""
+    processing.run_document(task_id)

@@ -2,4 +2,7 @@
 
 from django.urls import include, path
 
-urlpatterns = [path("etl/", include("etl.products.api.urls"))]
+urlpatterns = [
+    path("etl/", include("etl.products.api.urls")),
+    path("etl/", include("etl.documents.api.urls")),
+]

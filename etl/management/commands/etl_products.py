@@ -12,8 +12,6 @@ from django.utils.translation import gettext as _
 
 from api.codec import encode_text
 from etl.management.arguments import (
-    BAD_SETUP,
-    OneLineErrors,
     duration,
     moment,
     not_negative,
@@ -31,8 +29,7 @@ from etl.products.staging import configured_source
 from etl.products.wishes import keys_asked, mode_asked
 from runs.errors import Conflict, Contention, RunFailed
 from runs.services import cancel
-
-FAILED, ALREADY_RUNNING, CANCELLED = 1, 3, 130
+from runs.shell import BAD_SETUP, CANCELLED, CONFLICT, FAILED, OneLineErrors
 
 
 class Command(OneLineErrors, BaseCommand):
@@ -129,7 +126,7 @@ class Command(OneLineErrors, BaseCommand):
         except SourceUnusable as error:
             raise CommandError(error.message, returncode=BAD_SETUP) from error
         except Conflict as conflict:
-            raise CommandError(str(conflict), returncode=ALREADY_RUNNING) from conflict
+            raise CommandError(str(conflict), returncode=CONFLICT) from conflict
         except Contention as error:  # the run waits in the queue for the next start
             raise CommandError(f"{error.title}. {error.message}", returncode=FAILED) from error
         self.stdout.write(encode_text(as_report(run)) if options["json"] else as_text(run))

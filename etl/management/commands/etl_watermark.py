@@ -8,10 +8,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from api.codec import encode_text
-from etl.management.arguments import OneLineErrors, OneLineParser, moment
+from etl.management.arguments import moment
 from etl.products import services
 from etl.products.models import Watermark
 from runs.errors import Conflict
+from runs.shell import OneLineErrors, OneLineParser
 
 
 class Command(OneLineErrors, BaseCommand):

@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy
 from api.codec import encode_text
 from desk.admin import ReadOnlyAdmin
 from desk.badges import badge, readable
+from desk.diffs import field_diffs
 from desk.object_actions import Context
 from etl.products.admin.runs import change_type_badge, link_to_run
-from etl.products.diffs import field_diffs
 from etl.products.models import Product, ProductChange
 from etl.products.querysets import SHORTEST_PART
 

@@ -17,10 +17,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from desk.badges import Tone, badge, number, status_badge
+from desk.diffs import field_diffs
 from desk.object_actions import Context, object_action
 from etl.products.admin.forms import FullForm, RehashForm, ReplayForm, ShardsForm
 from etl.products.choices import ChangeType, Mode
-from etl.products.diffs import field_diffs
 from etl.products.models import ProductSyncRun
 from etl.products.services import (
     SyncOptions,
