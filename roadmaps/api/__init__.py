@@ -1,0 +1,1 @@
+"""Roadmaps as programs see them."""
