@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import NamedTuple
 
-from bench import lists
+from bench import api, lists
 from bench.ground import Ground
 from bench.measure import LeftOut, Sample
 from bench.report import Report
@@ -38,6 +38,13 @@ BENCHES = {
         compared=(),
         grows=("ours",),
     ),
+    "documents": Bench(
+        "tasks of 50 pages from upload to result, and a page of a list of 10,000 tasks",
+        designs=("silent", "ours", "naive"),
+        compared=("silent", "naive"),
+        grows=("ours",),
+        rows=300,
+    ),
     "recording": Bench(
         "exports: 8 writers with 50 articles each on one tag, and one export of everything",
         designs=("sql", "ours", "naive"),
@@ -51,6 +58,25 @@ BENCHES = {
         compared=("sql", "naive"),
         grows=("ours",),
     ),
+    "upsert": Bench(
+        "10 and 50 clients that save the analysis of one task, or each of one of --rows tasks",
+        designs=("bare", "ours", "naive"),
+        compared=("bare", "naive"),
+        grows=("ours",),
+        rows=1_000,
+    ),
+    "roadmap": Bench(
+        "what a step of a roadmap costs beside its model: --rows roadmaps whose contents are known beforehand",
+        designs=("ours",),
+        compared=(),
+        grows=("ours",),
+        rows=5,
+    ),
+}
+
+BY_SIZE = {
+    "lists": ("every list, filter and search at 10,000 products and at --rows of them", lists.report),
+    "api": ("routes of the API at 10,000 rows of each table and at --rows, beside a bare view of DRF", api.report),
 }
 
 
@@ -60,10 +86,11 @@ def main() -> None:
     if options.name is None:
         for name, bench in BENCHES.items():
             print(f"{name:20} {bench.work}")
-        print(f"{'lists':20} every list, filter and search at 10,000 products and at --rows of them")
+        for name, (work, _report) in BY_SIZE.items():
+            print(f"{name:20} {work}")
         return
-    if options.name == "lists":
-        lists.report(options.rows, as_json=options.json)
+    if options.name in BY_SIZE:
+        BY_SIZE[options.name][1](options.rows, as_json=options.json)
         return
     bench = BENCHES[options.name]
     ground = Ground()
@@ -79,7 +106,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("name", nargs="?", choices=[*BENCHES, "lists"], help="without a name the benches are listed")
+    parser.add_argument("name", nargs="?", choices=[*BENCHES, *BY_SIZE], help="without a name the benches are listed")
     parser.add_argument("--rows", type=_number, help="how much work a round is (50,000; 10,000 articles of exports)")
     parser.add_argument("--rounds", type=_number, default=3, help="each runs every design once; medians are shown")
     parser.add_argument("--designs", metavar="A,B", help="only these")

@@ -1,31 +1,21 @@
-"""Every list of product sync at two sizes: how long, how many queries, how many pages of the database.
-
-The figures of `--rows` products (three changes each) are judged against those of 10,000. Nothing is cached
-between requests, so a total is asked for each time.
-"""
+"""Every list of products and of distillations at two sizes (bench/pages.py); each product has three changes."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from statistics import quantiles
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db import connection
-from django.test import Client
-from django.test.utils import override_settings
 
+from bench import distillation_lists
 from bench.ground import Ground
+from bench.pages import SMALL, Page, Size, both, cost_of, marks, without_caches, without_indexes
 
-SMALL = 10_000
 ROUNDS, REQUESTS = 4, 5
-SLOWER_AT_MOST, BUFFERS_AT_MOST = 3.0, 2_000
 RARE = 40  # rows of what is rare at either size, so that the same page is compared
-READ_IN_PASSING = 5_000  # rows that a sequential scan may look at before it has found a full page
 
 # Narrow rows whose values are spread so that some filters find nearly everything, some a few thousand rows,
 # some a handful and some nothing, at either size.
@@ -76,33 +66,29 @@ TABLES = {
     "etl_productsyncrun": RUNS,
     "product_change_log": CHANGES,
     "etl_rejectedrow": REJECTS,
+    **distillation_lists.TABLES,
 }
 
 
-def fill(rows: int) -> None:
-    """The tables of product sync with `rows` products; indexes are built after the rows, which is quicker."""
+def fill(rows: int, tables: Iterable[str] | None = None) -> None:
+    """These tables (all: both rooms) with `rows` rows; indexes are built after the rows, which is quicker."""
+    chosen = list(TABLES if tables is None else tables)
     with connection.cursor() as cursor:
-        for table, insert in TABLES.items():
-            with without_indexes(cursor, table):
-                cursor.execute(insert, {"rows": rows, "every": max(1, rows // RARE)})
+        for table in chosen:
+            with without_indexes(cursor, table), without_triggers(cursor):
+                cursor.execute(TABLES[table], {"rows": rows, "every": max(1, rows // RARE)})
             cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), max(id)) FROM " + table, [table])
-        cursor.execute(f"VACUUM (ANALYZE) {', '.join(TABLES)}")
+        cursor.execute(f"VACUUM (ANALYZE) {', '.join(chosen)}")
+    if tables is None:
+        distillation_lists.check()
 
 
 @contextmanager
-def without_indexes(cursor: Any, table: str) -> Iterator[None]:
-    """Take away the indexes that uphold no constraint, and build them again."""
-    cursor.execute(
-        "SELECT i.relname, pg_get_indexdef(i.oid) FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid"
-        " WHERE x.indrelid = %s::regclass AND NOT x.indisunique",
-        [table],
-    )
-    indexes = cursor.fetchall()
-    for name, _definition in indexes:
-        cursor.execute(f"DROP INDEX {name}")
+def without_triggers(cursor: Any) -> Iterator[None]:
+    """The rows bring their counters along, right already; a trigger per row would take minutes."""
+    cursor.execute("SET session_replication_role = replica")
     yield
-    for _name, definition in indexes:
-        cursor.execute(definition)
+    cursor.execute("RESET session_replication_role")
 
 
 def pages(rows: int) -> dict[str, str]:
@@ -143,6 +129,7 @@ def pages(rows: int) -> dict[str, str]:
             {}, {"resolved": "false"}, {"reason": "too-deep"}, {"brand": "B7"}, {"sku": "S1001"},
         ],
         "/api/v1/etl/product-runs": [{}, {"status": "failed"}],
+        **distillation_lists.PAGES,
     }  # fmt: skip
     found = {}
     for path, queries in asked.items():
@@ -155,133 +142,19 @@ def pages(rows: int) -> dict[str, str]:
     return found
 
 
-@dataclass
-class Page:
-    """What one page costs: milliseconds at both sizes, and at the large one what it asks of the database."""
-
-    name: str
-    small_p50: float
-    small_p95: float
-    p50: float
-    p95: float
-    queries: int
-    buffers: int
-    read_through: list[str]  # tables that were read from the first row on
-
-    def as_json(self) -> dict[str, Any]:
-        """With its ratio, and what it misses of the promise."""
-        ratio = self.p95 / self.small_p95
-        misses = [f"reads all of {table}" for table in self.read_through]
-        misses += [f"more than {SLOWER_AT_MOST} times slower"] if ratio > SLOWER_AT_MOST else []
-        misses += [f"more than {BUFFERS_AT_MOST} buffers"] if self.buffers > BUFFERS_AT_MOST else []
-        return {
-            "page": self.name,
-            "p50MsSmall": round(self.small_p50, 1),
-            "p95MsSmall": round(self.small_p95, 1),
-            "p50Ms": round(self.p50, 1),
-            "p95Ms": round(self.p95, 1),
-            "ratio": round(ratio, 2),
-            "buffers": self.buffers,
-            "queries": self.queries,
-            "misses": misses,
-        }
-
-
-class Statements:
-    """Notes what a block asks the database."""
-
-    def __init__(self) -> None:
-        self.noted: list[tuple[str, Any]] = []
-
-    def __call__(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
-        self.noted.append((sql, params))
-        return execute(sql, params, many, context)
-
-    def plans(self) -> Iterator[dict[str, Any]]:
-        """Each SELECT once more, with what it read."""
-        with connection.cursor() as cursor:
-            for sql, params in self.noted:
-                if sql.lstrip("( ").startswith("SELECT"):
-                    cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}", params)
-                    found = cursor.fetchone()[0]
-                    yield (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
-
-
-def cost_of(client: Client, address: str) -> tuple[int, int, list[str]]:
-    """How many statements the page costs, how many buffers they read, and which tables from the first row on."""
-    with connection.execute_wrapper(statements := Statements()):
-        answer = client.get(address)
-    assert answer.status_code == 200, f"{address} answered {answer.status_code}"
-    plans = list(statements.plans())
-    buffers = sum(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] for plan in plans)
-    return len(statements.noted), buffers, [table for plan in plans for table in read_through(plan)]
-
-
-def _milliseconds(client: Client, address: str) -> float:
-    began = time.perf_counter()
-    client.get(address).close()
-    return (time.perf_counter() - began) * 1000
-
-
-def read_through(plan: dict[str, Any]) -> Iterator[str]:
-    """Tables in the plan that were read sequentially beyond a page's worth."""
-    looked_at = (plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"]
-    if plan["Node Type"] == "Seq Scan" and looked_at > READ_IN_PASSING:
-        yield plan["Relation Name"]
-    for below in plan.get("Plans", ()):
-        yield from read_through(below)
-
-
-class Size:
-    """A database with so many products, and somebody signed in to it."""
-
-    def __init__(self, database: str, rows: int) -> None:
-        from django.contrib.auth.models import User  # the process that only reports has no Django
-
-        self.database = database
-        self.enter()
-        fill(rows)
-        self.client = Client(SERVER_NAME="localhost")
-        self.client.force_login(User.objects.create_superuser("bench"))
-        self.pages = pages(rows)
-
-    def enter(self) -> None:
-        """Let this process's connection be one to this database."""
-        connection.close()
-        connection.settings_dict["NAME"] = self.database
-
-    def spent(self, name: str) -> list[float]:
-        """Milliseconds of some requests for a page; the one that connects is not among them."""
-        self.enter()
-        self.client.get(self.pages[name]).close()
-        return [_milliseconds(self.client, self.pages[name]) for _ in range(REQUESTS)]
-
-
 def run(design: str, rows: int) -> Iterator[Page]:
     """Both sizes by turns, so that a noisy minute of the machine falls on both."""
-    # no manifest of static files here, and no answer out of a cache
-    bare = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
-    no_cache = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
-    with override_settings(STORAGES=bare, CACHES=no_cache, SECURE_SSL_REDIRECT=False):
-        small, large = _both(rows)
+    with without_caches():
+        small, large = both(rows, fill, pages)
         for name, address in large.pages.items():
             spent: dict[Size, list[float]] = {small: [], large: []}
             for _round in range(ROUNDS):
                 for size in spent:
-                    spent[size] += size.spent(name)
-            small_marks, marks = (quantiles(spent[size], n=20, method="inclusive") for size in spent)
+                    spent[size] += size.spent(size.pages[name], REQUESTS)
+            small_p50, small_p95, _ = marks(spent[small])
+            p50, p95, _ = marks(spent[large])
             queries, buffers, through = cost_of(large.client, address)
-            yield Page(name, small_marks[9], small_marks[18], marks[9], marks[18], queries, buffers, through)
-
-
-def _both(rows: int) -> tuple[Size, Size]:
-    large = str(connection.settings_dict["NAME"])
-    connection.close()
-    connection.settings_dict["NAME"] = "postgres"
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {large}_small WITH (FORCE)")
-        cursor.execute(f"CREATE DATABASE {large}_small TEMPLATE {large}")
-    return Size(f"{large}_small", SMALL), Size(large, rows)
+            yield Page(name, small_p50, small_p95, p50, p95, queries, buffers, through)
 
 
 def report(rows: int, *, as_json: bool) -> None:
