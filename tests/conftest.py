@@ -21,6 +21,11 @@ for _length, _examples in EXAMPLES.items():
 hypothesis.settings.load_profile(os.environ.get("FAULTS", "short"))
 
 
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Bytes by the name of their parameter: a zip carries the time of day, and xdist's workers must agree on names."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """The database of the session, emptied in our own way after tests that commit."""

@@ -62,12 +62,7 @@ class Victim(Worker):
     @property
     def children(self) -> list[int]:
         """The processes of its pool."""
-        found = []
-        for status in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                if int(status.read_text().rpartition(")")[2].split()[1]) == self.process.pid:
-                    found.append(int(status.parent.name))
-        return found
+        return children_of(self.process.pid)
 
     def kill_child(self):
         """kill -9 of the pool's process; the worker starts another by itself."""
@@ -99,6 +94,16 @@ class Victim(Worker):
         with contextlib.suppress(ProcessLookupError):
             self.thaw()
         self.kill()
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes that this one has started, zombies too."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(status.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(status.parent.name))
+    return found
 
 
 class Recoveries:

@@ -35,7 +35,8 @@ def physical(*tables):
     with connection.cursor() as cursor:
         rows = []
         for table in tables:
-            cursor.execute(f"SELECT %s, ctid::text, xmin::text FROM {table} ORDER BY ctid", [table])
+            name = table if table.startswith('"') else f'"{table}"'  # one of ours is called "table"
+            cursor.execute(f"SELECT %s, ctid::text, xmin::text FROM {name} ORDER BY ctid", [table])
             rows += cursor.fetchall()
     return rows
 

@@ -1,9 +1,11 @@
 """The Celery application with one of its safeguards taken out: what the fault tests must be seen to catch.
 
 `SABOTAGE=no-token`: whoever worked on a run may go on writing, its lease notwithstanding.
+`SABOTAGE=poison`: an article about anything with "poison" in it kills the process that writes it.
 """
 
 import os
+import signal
 
 from celery.signals import worker_init
 
@@ -13,12 +15,27 @@ __all__ = ["app"]
 
 
 def _without_token():
+    from distillations.generation import Generation
     from runs.querysets import RunQuerySet
 
     RunQuerySet.held = lambda self, pk, token: self.filter(pk=pk)
+    Generation._ours = lambda self: {}
 
 
-SABOTAGES = {"no-token": _without_token}
+def _poisonous():
+    from distillations import writing
+
+    harmless = writing.write_article
+
+    def write_article(slot, task):
+        if slot.keyword == "poison in 1":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return harmless(slot, task)
+
+    writing.write_article = write_article
+
+
+SABOTAGES = {"no-token": _without_token, "poison": _poisonous}
 
 
 @worker_init.connect

@@ -17,10 +17,19 @@ ANYBODY_SIGNED_IN = "401 ·   ·   ·   ·   ·"
 READERS = "401 403 ·   ·   ·   ·"
 OPERATORS = "401 403 403 ·   ·   403"
 TAKERS = "401 403 403 ·   ·   ·"
+ADMINISTRATORS = "401 403 403 403 ·   403"
+LEARNERS = "401 403 ·   ·   ·   403"  # of what is their own
 ROUTES: dict[str, dict[str, str]] = {
     "schema": {"GET": ANYBODY_SIGNED_IN},
     "docs": {"GET": ANYBODY_SIGNED_IN},
     "me": {"GET": ANYBODY_SIGNED_IN},
+    "^articles$": {"GET": READERS},
+    "^articles/batch-delete$": {"POST": OPERATORS},
+    "^articles/(?P<pk>[0-9]+)$": {"GET": READERS, "DELETE": OPERATORS},
+    "^articles/(?P<pk>[0-9]+)/publish$": {"PUT": OPERATORS},
+    "etl/health": {"GET": READERS},
+    "etl/^mounts$": {"GET": READERS, "POST": OPERATORS},
+    "etl/^mounts/(?P<pk>[0-9]+)$": {"DELETE": OPERATORS},
     "etl/^product-changes$": {"GET": READERS},
     "etl/^product-changes/download$": {"GET": TAKERS},
     "etl/^product-runs$": {"GET": READERS, "POST": OPERATORS},
@@ -29,11 +38,60 @@ ROUTES: dict[str, dict[str, str]] = {
     "etl/^products$": {"GET": READERS},
     "etl/^products/download$": {"GET": TAKERS},
     "etl/^products/(?P<pk>[0-9]+)$": {"GET": READERS},
+    "etl/^projects$": {"GET": READERS, "POST": OPERATORS},
+    "etl/^projects/(?P<pk>[0-9]+)$": {"GET": READERS, "PATCH": OPERATORS, "DELETE": OPERATORS},
+    "etl/^projects/(?P<pk>[0-9]+)/members$": {"PUT": OPERATORS},
     "etl/^rejected-rows$": {"GET": READERS},
     "etl/^rejected-rows/download$": {"GET": TAKERS},
     "etl/^rejected-rows/(?P<pk>[0-9]+)$": {"GET": READERS},
     "etl/^rejected-rows/(?P<pk>[0-9]+)/retry$": {"POST": OPERATORS},
+    "etl/^rules$": {"GET": READERS, "POST": OPERATORS},
+    "etl/^rules/(?P<pk>[0-9]+)$": {"GET": READERS, "PATCH": OPERATORS, "DELETE": OPERATORS},
+    "etl/^tables$": {"GET": READERS, "POST": OPERATORS},
+    "etl/^tables/(?P<pk>[0-9]+)$": {"GET": READERS, "PATCH": OPERATORS, "DELETE": OPERATORS},
+    "etl/^tables/(?P<pk>[0-9]+)/context$": {"POST": OPERATORS, "PATCH": OPERATORS, "DELETE": OPERATORS},
+    "etl/^tables/(?P<pk>[0-9]+)/data$": {"GET": READERS, "PUT": OPERATORS},
+    "etl/^tasks$": {"GET": READERS, "POST": OPERATORS},
+    "etl/^tasks/batch$": {"GET": READERS},
+    "etl/^tasks/(?P<pk>[0-9]+)$": {"GET": READERS},
+    "etl/^tasks/(?P<pk>[0-9]+)/cancel$": {"POST": OPERATORS},
+    "etl/^tasks/(?P<pk>[0-9]+)/file$": {"GET": READERS},
+    "etl/^tasks/(?P<pk>[0-9]+)/markdown$": {"GET": READERS},
+    "etl/^tasks/(?P<pk>[0-9]+)/result$": {"GET": READERS},
+    "etl/^tasks/(?P<pk>[0-9]+)/retry$": {"POST": OPERATORS},
+    "etl/tasks/<int:task_id>/mount": {"POST": OPERATORS},
     "etl/watermark": {"GET": READERS},
+    "distillation": {"POST": OPERATORS},
+    "^distillation/(?P<distillation_id>[0-9]+)/topics$": {"GET": READERS},
+    "^distillation/(?P<distillation_id>[0-9]+)/topics/(?P<pk>[0-9]+)$": {"DELETE": OPERATORS},
+    "^distillation/(?P<distillation_id>[0-9]+)/usage$": {"GET": READERS},
+    "^distillation/(?P<distillation_id>[0-9]+)/usage-history$": {"GET": READERS},
+    "^distillation/(?P<pk>[0-9]+)$": {"GET": READERS, "PATCH": OPERATORS, "DELETE": OPERATORS},
+    "^distillation/(?P<pk>[0-9]+)/reset-usage$": {"POST": ADMINISTRATORS},
+    "^distillation/batch-delete$": {"POST": OPERATORS},
+    "^distillation/history$": {"GET": READERS},
+    "^distillation/keywords$": {"GET": READERS},
+    "^distillation/manual$": {"POST": OPERATORS},
+    "^distillation/recommended$": {"GET": READERS},
+    "^distillation/repair-usage-stats$": {"POST": ADMINISTRATORS},
+    "^distillation/reset-all-usage$": {"POST": ADMINISTRATORS},
+    "^distillation/runs$": {"GET": READERS},
+    "^distillation/runs/(?P<pk>[0-9]+)$": {"GET": READERS},
+    "^distillation/runs/(?P<pk>[0-9]+)/cancel$": {"POST": OPERATORS},
+    "^distillation/stats$": {"GET": READERS},
+    **{
+        route: methods
+        for things in (
+            "conversion-targets",
+            "article-settings",
+            "knowledge-bases",
+            "knowledge-bases/(?P<base_id>[0-9]+)/documents",
+        )
+        for route, methods in (
+            (f"^{things}$", {"GET": READERS, "POST": OPERATORS}),
+            (f"^{things}/(?P<pk>[0-9]+)$", {"GET": READERS, "PATCH": OPERATORS, "DELETE": OPERATORS}),
+        )
+    },
     "exports/articles": {"POST": OPERATORS},
     "exports/latest": {"GET": READERS},
     "^exports/batches$": {"GET": READERS},
@@ -52,6 +110,36 @@ ROUTES: dict[str, dict[str, str]] = {
     "^manual_filter/review$": {"GET": READERS},
     "^manual_filter/stats$": {"GET": READERS},
 }
+_TASK_ID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_CONCEPTS = "^roadmaps/(?P<roadmap_id>[a-z0-9-]{10,80})/concepts"
+_CONCEPT_ID = "(?P<concept_id>c-[0-9]{1,3}-[0-9]{1,3}-[0-9]{1,3})"
+ROUTES |= {
+    "generation/approve/<uuid:task_id>": {"POST": OPERATORS},
+    "generation/cancel/<uuid:task_id>": {"POST": OPERATORS},
+    "generation/retry/<uuid:task_id>": {"POST": OPERATORS},
+    "generation/roadmap": {"POST": OPERATORS},
+    "roadmaps/generate": {"POST": OPERATORS},
+    "^roadmaps$": {"GET": READERS},
+    "^roadmaps/(?P<pk>[a-z0-9-]{10,80})$": {"GET": READERS, "DELETE": OPERATORS},
+    "^roadmaps/(?P<pk>[a-z0-9-]{10,80})/active-task$": {"GET": READERS},
+    "^roadmaps/(?P<pk>[a-z0-9-]{10,80})/progress$": {"GET": READERS},
+    f"{_CONCEPTS}/{_CONCEPT_ID}$": {"GET": READERS},
+    f"{_CONCEPTS}/{_CONCEPT_ID}/progress$": {"PUT": LEARNERS},
+    f"{_CONCEPTS}/{_CONCEPT_ID}/quiz-attempts$": {"GET": READERS, "POST": LEARNERS},
+    f"{_CONCEPTS}/{_CONCEPT_ID}/retry$": {"POST": OPERATORS},
+    "^roadmaps/tasks$": {"GET": READERS},
+    f"^roadmaps/tasks/(?P<pk>{_TASK_ID})$": {"GET": READERS},
+    f"^roadmaps/tasks/(?P<pk>{_TASK_ID})/cancel$": {"POST": OPERATORS},
+}
+TASK_ROUTES = {
+    "$": {"GET": READERS, "POST": OPERATORS, "DELETE": OPERATORS},
+    "/batch-delete$": {"POST": OPERATORS},
+    "/(?P<pk>[0-9]+)$": {"GET": READERS, "DELETE": OPERATORS},
+    "/(?P<pk>[0-9]+)/cancel$": {"POST": OPERATORS},
+    "/(?P<pk>[0-9]+)/retry$": {"POST": OPERATORS},
+}
+for _prefix in ("^generation/tasks", "^article-generation/tasks"):
+    ROUTES |= {_prefix + rest: methods for rest, methods in TASK_ROUTES.items()}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 CLOSED = (401, 403)
 
@@ -103,6 +191,9 @@ def concrete(route: str) -> str:
     import re
 
     path = re.sub(r"\(\?P<\w+>\(\?:(\w+)[^)]*\)[^)]*\)", r"\1-999999999", route)  # manual-7
+    path = re.sub(r"\(\?P<\w+>c-[^)]*\)", "c-9-9-9", path)
+    path = re.sub(r"\(\?P<\w+>\[0-9a-f\][^)]*\)|<uuid:\w+>", "00000000-0000-4000-8000-000000000000", path)
+    path = re.sub(r"\(\?P<\w+>\[a-z0-9-\][^)]*\)", "nobodys-99999999", path)
     path = re.sub(r"\(\?P<\w+>[^)]*\)|<(?:\w+:)?\w+>", "999999999", path)
     return "/api/v1/" + path.replace("^", "").replace("$", "").replace("\\Z", "")
 

@@ -5,8 +5,8 @@ from django.db import connection
 
 from bench.clients import Clients
 from bench.scenarios import Keywords
-from bench.selection import CLIENTS, naive, ours
-from distillations.models import Distillation
+from bench.selection import CLIENTS, TAKEN, naive, ours
+from distillations.models import Distillation, DistillationUsage, GenerationSlot
 from distilled import drift, execute
 from faulting import how_often
 from invariants import assert_all_hold
@@ -23,15 +23,60 @@ def worked(work, seconds=SECONDS):
         return clients.done(seconds=seconds)
 
 
-def test_picks_and_uses_side_by_side_leave_every_distillation_used_as_often_give_or_take_one():
+def worked_without_triggers(work, seconds=3):
+    """Nothing of ours keeps it from its mistakes."""
+    execute(*(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in GUARDED))
+    try:
+        return worked(work, seconds)
+    finally:
+        connection.close()
+        execute(*(f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in GUARDED))
+
+
+def taken_too_early():
+    """How often one was taken although another had been taken less often before; picks in the order of their slots."""
+    times = dict.fromkeys(Distillation.objects.values_list("pk", flat=True), 0)
+    tasks = {}
+    for task, distillation in GenerationSlot.objects.order_by("pk").values_list("task", "distillation"):
+        tasks.setdefault(task, []).append(distillation)
+    early = 0
+    for chosen in tasks.values():
+        assert len(set(chosen)) == TAKEN
+        least_left = min(count for pk, count in times.items() if pk not in chosen)
+        early += sum(times[pk] > least_left for pk in chosen)
+        for pk in chosen:
+            times[pk] += 1
+    return early
+
+
+def stored():
+    """Usage count and rows of each distillation."""
+    rows = dict.fromkeys(Distillation.objects.values_list("pk", flat=True), 0)
+    for pk in DistillationUsage.objects.values_list("distillation", flat=True):
+        rows[pk] += 1
+    return [(count, rows[pk]) for pk, count in Distillation.objects.values_list("pk", "usage_count")]
+
+
+def test_picks_and_uses_side_by_side_are_even_and_counted_and_the_naive_way_is_neither():
     FEW.stage()
     done = worked(ours.pick_and_use)
-    counts = list(Distillation.objects.values_list("usage_count", flat=True))
-    print(f"{done} tasks of 3 in {SECONDS} s by {CLIENTS} clients: used {min(counts)} to {max(counts)} times")
+    counts = stored()
+    used = [count for count, _rows in counts]
+    print(f"{done} tasks of 3 in {SECONDS} s by {CLIENTS} clients: used {min(used)} to {max(used)} times")
     assert done
-    assert sum(counts) == 3 * done
-    assert max(counts) - min(counts) <= 1
+    assert all(count == rows for count, rows in counts)
+    assert sum(used) == 3 * done
+    assert max(used) - min(used) <= 1
+    assert taken_too_early() == 0
     assert_all_hold()
+
+    FEW.stage()
+    done = worked_without_triggers(naive.pick_and_use)
+    wrong = [1 for count, rows in stored() if count != rows]
+    print(f"the naive way: {done} tasks, {len(wrong)} wrong counts, {taken_too_early()} taken too early, {FEW.notes()}")
+    assert wrong
+    assert taken_too_early()
+    assert FEW.notes()["spread"] > 1
 
 
 def test_picks_alone_leave_every_distillation_reserved_as_often_give_or_take_one():
@@ -41,18 +86,5 @@ def test_picks_alone_leave_every_distillation_reserved_as_often_give_or_take_one
     print(f"{done / SECONDS:.0f} picks of 3 a second by {CLIENTS} clients")
     assert sum(loads) == 3 * done
     assert max(loads) - min(loads) <= 1
+    assert taken_too_early() == 0
     assert drift() == []
-
-
-def test_the_naive_way_is_uneven_and_its_counts_are_wrong():
-    FEW.stage()
-    execute(*(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in GUARDED))
-    try:
-        worked(naive.pick_and_use, seconds=3)
-        notes = FEW.notes()
-        print(f"the naive way: {notes}")
-        assert notes["driftedCounters"] > 0
-        assert notes["spread"] > 1
-    finally:
-        connection.close()
-        execute(*(f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in GUARDED))

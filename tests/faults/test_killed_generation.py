@@ -7,7 +7,7 @@ import pytest
 from config.celery import app
 from distillations.models import Distillation, GeneratedArticle, GenerationTask
 from faulting import FAST, Recoveries, Victim, flush_broker, how_often
-from generation_runs import ARTICLES, requested, requested_elsewhere, stocked
+from generation_runs import ARTICLES, requested, requested_elsewhere, stocked, struck
 from invariants import assert_all_hold, violations
 from processes import wait_until
 
@@ -28,12 +28,6 @@ def assert_made_once_each(of):
     assert GeneratedArticle.objects.count() == ARTICLES
     assert sorted(Distillation.objects.values_list("usage_count", flat=True), reverse=True)[:ARTICLES] == [1] * ARTICLES
     assert_all_hold()
-
-
-def struck(worker):
-    """Wait until the failpoint has ended the process that the pool began with."""
-    child = wait_until(lambda: worker.children, what="the pool")[0]  # looked at once: it may die any moment
-    wait_until(lambda: worker.has_been_struck(child), timeout=60, what="the failpoint")
 
 
 def test_killing_the_worker_again_and_again_loses_and_doubles_nothing(reaper):
