@@ -54,7 +54,7 @@ bench: setup
 check: setup
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
-	$(PY) -m mypy --no-incremental access api bench config desk distillations etl exports llm runs watch
+	$(PY) -m mypy --no-incremental access api bench config desk distillations etl exports llm roadmaps runs watch
 	$(PY) -c "import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())"
 	$(PY) manage.py makemigrations --check --dry-run
 	$(PY) -m config.migration_lint

@@ -62,6 +62,7 @@ def configure_logs(*, level: str) -> dict[str, Any]:
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
             "httpx2": {"level": "WARNING"},  # a line per request to a model; llm.called says more
+            "httpcore2": {"level": "WARNING"},  # headers, which may name signed addresses
             "axes": {"level": "WARNING"},  # of sign-ins that went well the audit log tells
         },
     }

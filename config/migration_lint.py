@@ -30,6 +30,9 @@ ALLOWED: dict[str, str] = {
     "distillations.0002_usage_tracking: ban-drop-constraint": NEW_ROOM,
     "distillations.0002_usage_tracking: constraint-missing-not-valid": NEW_ROOM,
     "distillations.0002_usage_tracking: require-concurrent-index-creation": NEW_ROOM,
+    "roadmaps.0002_quiz_attempts_name_their_writer: ban-drop-default": NEW_ROOM,
+    "roadmaps.0002_quiz_attempts_name_their_writer: constraint-missing-not-valid": NEW_ROOM,
+    "roadmaps.0002_quiz_attempts_name_their_writer: require-concurrent-index-creation": NEW_ROOM,
 }
 
 

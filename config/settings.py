@@ -16,7 +16,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from config import language_model, staging
+from config import language_model, mineru, staging
 from config.logs import configure_logs
 from config.roles import ROLES, as_startup_options, role_of_process, session_settings
 
@@ -133,6 +133,7 @@ INSTALLED_APPS = [
     "etl",
     "exports",
     "distillations",
+    "roadmaps",
     "llm",  # last, since the home page shows the apps in this order
 ]
 
@@ -265,6 +266,36 @@ STAGING = staging.from_environment(
     os.environ, time_zone=TIME_ZONE, seconds=env.seconds("STAGING_TIMEOUT_SECONDS", default=120)
 )
 
+# --- Documents -----------------------------------------------------------------------------------
+
+# where uploaded files and what was read from them lie, by the id of their task
+DOCUMENTS_DIR = Path(env.str("DOCUMENTS_DIR", default=str(VAR_DIR / "documents")))
+ETL_PARSER = env.one_of("ETL_PARSER", default="local", known=("local", "mineru"))
+ETL_TASK_TIMEOUT = env.seconds("ETL_TASK_TIMEOUT", default=600)
+ETL_MAX_PENDING = env.int("ETL_MAX_PENDING", default=1000)  # beyond it a new task is refused before a row is made
+ETL_MAX_BYTES = env.int("ETL_MAX_BYTES", default=100_000_000)
+ETL_MAX_PAGES = env.int("ETL_MAX_PAGES", default=1000)
+ETL_MAX_ROWS = env.int("ETL_MAX_ROWS", default=50_000)  # of a sheet
+ETL_MAX_ENTRIES = env.int("ETL_MAX_ENTRIES", default=1000)  # of an archive, which office files are
+ETL_MAX_RATIO = env.int("ETL_MAX_RATIO", default=100)  # unpacked to packed
+ETL_MAX_TABLE_BYTES = env.int("ETL_MAX_TABLE_BYTES", default=20_000_000)  # of JSON, as text
+ETL_PARSER_MEMORY_BYTES = env.int("ETL_PARSER_MEMORY_BYTES", default=1_500_000_000)
+ETL_PARSER_CPU_SECONDS = env.seconds("ETL_PARSER_CPU_SECONDS", default=120)
+
+# a MinerU server, asked when ETL_PARSER=mineru (docs/operations.md, "Documents read by MinerU")
+ETL_MINERU_URL = mineru.url_of(os.environ, parser=ETL_PARSER)
+ETL_MINERU_TOKEN = mineru.token_of(os.environ, parser=ETL_PARSER)
+ETL_MINERU_CONTRACT = mineru.contract_of(os.environ)
+ETL_MINERU_DOWNLOAD_HOSTS = mineru.file_hosts_of(os.environ)
+ETL_MINERU_POLL_SECONDS = env.seconds("ETL_MINERU_POLL_SECONDS", default=5)  # the longest pause between two looks
+ETL_MINERU_CONNECT_SECONDS = env.seconds("ETL_MINERU_CONNECT_SECONDS", default=5)
+ETL_MINERU_READ_SECONDS = env.seconds("ETL_MINERU_READ_SECONDS", default=60)  # of silence, not in all
+ETL_MINERU_LANGUAGE = env.str("ETL_MINERU_LANGUAGE", default="ch").strip()  # what 3.x and mineru.net recognise
+# pipeline, vlm-engine … of 3.x; pipeline or vlm of mineru.net; empty: what the server takes by itself
+ETL_MINERU_BACKEND = env.str("ETL_MINERU_BACKEND", default="").strip()
+ETL_MINERU_TIER = env.one_of("ETL_MINERU_TIER", default="", known=mineru.TIERS)  # of 4.0; empty: the server's own
+ETL_MINERU_OCR = env.one_of("ETL_MINERU_OCR", default="auto", known=mineru.OCR_MODES)
+
 # --- Exports -------------------------------------------------------------------------------------
 
 # where files of briefs go; a name given for one may not lead out of it
@@ -286,6 +317,10 @@ LLM_TOTAL_SECONDS = language_model.seconds_in_all(
 )
 LLM_RETRIES = language_model.retries_of(os.environ)  # of one request; a run that waits tries again beyond these
 LLM_DAILY_BUDGET = language_model.daily_budget_of(os.environ)
+
+# --- Roadmaps --------------------------------------------------------------------------------------
+
+ROADMAPS_SIDE_BY_SIDE = env.int("ROADMAPS_SIDE_BY_SIDE", default=4)  # contents of concepts that one task asks for
 
 # --- API -----------------------------------------------------------------------------------------
 
@@ -331,11 +366,22 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "RunStatusEnum": "runs.choices.RunStatus",
+        "TaskStatusEnum": "distillations.choices.TaskStatus",
+        "SlotStatusEnum": "distillations.choices.SlotStatus",
         "ReviewStatusEnum": "exports.choices.ReviewStatus",
         "RegionEnum": "exports.choices.Region",
         "SentimentEnum": "exports.choices.Sentiment",
         "ExportSourceEnum": "exports.choices.Source",
         "NotPrintedEnum": "exports.choices.NotPrinted",
+        "DocumentStatusEnum": "etl.documents.choices.DocumentStatus",
+        "DocumentStageEnum": "etl.documents.choices.Stage",
+        "RuleModeEnum": "etl.documents.choices.RuleMode",
+        "DocumentsHealthEnum": "etl.documents.choices.WorkshopStatus",
+        "RoadmapTaskStatusEnum": "roadmaps.choices.TaskStatus",
+        "ContentStatusEnum": "roadmaps.choices.ContentStatus",
+        "RoadmapStepEnum": "roadmaps.choices.StepName",
+        "RetryStrategyEnum": "roadmaps.choices.Strategy",
+        "StepOutcomeEnum": "runs.choices.StepOutcome",
     },
     "PREPROCESSING_HOOKS": ["api.schema.only_versioned"],
     "POSTPROCESSING_HOOKS": [
