@@ -157,12 +157,13 @@ def test_nothing_of_it_is_migrated_or_known_to_django(server, read_from, setting
     assert tables[0][0] == 0
 
 
-def test_no_sample_is_loaded_beside_a_foreign_source(server, read_from, operator):
+def test_no_sample_of_products_is_loaded_beside_a_foreign_source(server, read_from, operator):
     from etl import sample
 
     create_table(server)
     read_from(server)
-    assert sample.load(operator) == []
+    assert sample.load_products(operator) == []
+    assert not ProductSyncRun.objects.exists()
 
 
 def asked(source, work):
