@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.core.management import call_command
 
+from etl.products.models import ProductSyncRun
 from etl.products.positions import Position
 from etl.products.source import SourceUnusable
 from etl.products.staging import configured_source
