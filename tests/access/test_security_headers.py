@@ -42,6 +42,7 @@ def faults(address, answer):
     return wrong
 
 
+@pytest.mark.long
 def test_every_route_carries_them(desk_of, administrator):
     administrator.is_superuser = True
     administrator.save(update_fields=["is_superuser"])
@@ -92,6 +93,7 @@ def test_a_page_may_load_only_from_here(client):
     assert "object-src 'none'" in policy
 
 
+@pytest.mark.long
 def test_https_is_demanded_for_a_year_in_production():
     ask = """
 from django.test import Client

@@ -107,6 +107,7 @@ def unthrottled(settings: Any) -> None:
     settings.REST_FRAMEWORK = {**django_settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": rates}
 
 
+@pytest.mark.long
 def test_no_request_breaks_the_service_its_description_or_its_rights(
     rows: dict[str, list[Any]], unthrottled: None, viewer: User, operator: User, administrator: User
 ) -> None:

@@ -21,6 +21,7 @@ for address in ("/admin/", "/api/v1/me"):
 """
 
 
+@pytest.mark.long
 @pytest.mark.django_db
 def test_a_database_that_is_away_is_a_page_and_a_problem_that_ask_to_come_back():
     done = python(ASK, DATABASE_URL=NOWHERE, DEBUG="0", REDIS_URL="redis://127.0.0.1:1/0", HTTPS="0")
@@ -44,6 +45,7 @@ print(answer.status_code, answer.json()["status"], f"{{time.monotonic() - starte
 """
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_a_redis_that_hangs_costs_a_request_its_bell_and_a_moment(operator, client_of):
     credentials = client_of(operator)._credentials["HTTP_AUTHORIZATION"]

@@ -17,6 +17,8 @@ import redis
 
 from tests.config.processes import BASE_DIR, HOLD, bare_environment, processes_of, wait_until
 
+pytestmark = pytest.mark.long  # every run of this suite stands on such a pair already
+
 
 def sql(environment, statement):
     with psycopg.connect(environment["DATABASE_URL"], autocommit=True) as connection:

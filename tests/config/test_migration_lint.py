@@ -63,6 +63,7 @@ def test_the_safe_way_passes(operation, atomic):
     assert rules(operation, atomic=atomic) == set()
 
 
+@pytest.mark.long
 def test_our_migrations_are_safe_and_every_exception_has_a_reason():
     found = {fault.key for migration, sql in own_migrations() for fault in faults_of(migration, sql)}
     assert found == set(migration_lint.ALLOWED)

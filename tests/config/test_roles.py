@@ -134,6 +134,7 @@ def test_a_transaction_that_waits_for_a_lock_is_retried_and_then_given_up(locked
     assert len(attempts) == 3
 
 
+@pytest.mark.long
 def test_a_concurrent_index_waits_for_an_old_transaction_though_the_migration_would_not(transactional_db):
     """With lock_timeout it would give up and leave an invalid index."""
     migrate = """

@@ -16,6 +16,8 @@ from config.embedded import Pair
 from processes import environment
 from tests.config.processes import BASE_DIR, bare_environment, processes_of, wait_until
 
+pytestmark = pytest.mark.long
+
 SLOW_APP = """
 import os, time
 from pathlib import Path
@@ -151,7 +153,6 @@ def test_a_busy_port_is_named_before_anything_starts(run, folder):
     assert "started" not in supervisor.said()
 
 
-@pytest.mark.long
 def test_a_second_run_of_the_same_clone_is_refused(run, folder):
     first = run(sleeper(folder))
     wait_until(lambda: sleepers(folder), 60)
@@ -161,7 +162,6 @@ def test_a_second_run_of_the_same_clone_is_refused(run, folder):
     assert first.poll() is None
 
 
-@pytest.mark.long
 def test_a_signal_while_it_prepares_leaves_nothing(run, folder):
     supervisor = run(sleeper(folder), private=True)
     wait_until((folder / "var/run.lock").exists, 60)

@@ -54,6 +54,7 @@ COUNT_WRONGS = """
 """
 
 
+@pytest.mark.long
 def test_read_then_insert_and_max_plus_one_are_seen_to_fail(transactional_db):
     """The negative control: the same scenario catches the way it was done before."""
     with connection.cursor() as cursor:

@@ -137,6 +137,7 @@ def test_a_tag_of_another_date_is_a_conflict(capsys):
     assert "2026-03-01" in one_line(capsys.readouterr().err)
 
 
+@pytest.mark.long
 def test_ctrl_c_cancels_the_run_and_leaves_nothing():
     articles(10_000)
     process = start_manage("export_brief", "--tag", "2026-03-01")

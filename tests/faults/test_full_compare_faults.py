@@ -61,6 +61,7 @@ def ended(run):
     return not ProductSyncRun.objects.open().filter(pk=run.pk).exists()
 
 
+@pytest.mark.long
 def test_killing_the_worker_while_it_deletes_loses_nothing_and_logs_each_delete_once(stored):
     gone = list(StagingProduct.objects.order_by("id").values_list("style_no", flat=True)[::2])
     StagingProduct.objects.filter(style_no__in=gone).delete()

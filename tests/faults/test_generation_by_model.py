@@ -201,6 +201,7 @@ ANSWERED = {  # answers → how the run ends, how often it is asked, how many an
 }
 
 
+@pytest.mark.long
 def test_each_keyword_ends_as_its_answers_deserve_and_is_stored_with_its_topics_or_not_at_all(model, reaper):
     for name, (answers, *_ended) in ANSWERED.items():
         model.about(f": keyword\n{name}\n", *answers)

@@ -209,6 +209,7 @@ services.request_export(services.ExportOptions(report_tag="2026-03-01", limit={P
     assert_done_as_if_undisturbed(ended, undisturbed)
 
 
+@pytest.mark.long
 def test_every_message_three_times_and_in_disorder_is_worked_on_once(undisturbed, reaper):
     with Victim("default", **FAST), Victim("default", **FAST), Victim("default", **FAST):
         run = requested()
@@ -220,6 +221,7 @@ def test_every_message_three_times_and_in_disorder_is_worked_on_once(undisturbed
     assert_done_as_if_undisturbed(ended, undisturbed)
 
 
+@pytest.mark.long
 def test_a_cancelled_run_stops_and_leaves_nothing(reaper):
     articles(ARTICLES)
     with Victim("default", **FAST):
@@ -233,6 +235,7 @@ def test_a_cancelled_run_stops_and_leaves_nothing(reaper):
     assert_all_hold()
 
 
+@pytest.mark.long
 def test_workers_on_one_tag_and_on_several_print_no_article_twice(reaper):
     """All choose the same best articles at first; whoever comes second chooses again."""
     articles(600)

@@ -44,6 +44,7 @@ def files_in(folder):
     return [each.name for each in folder.rglob("*") if each.is_file()]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", BEFORE)
 def test_killed_before_its_commit_an_export_leaves_nothing_and_can_be_made_again(folder, place):
     before = everything()
@@ -54,6 +55,7 @@ def test_killed_before_its_commit_an_export_leaves_nothing_and_can_be_made_again
     assert_all_of_it(folder)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", AFTER)
 def test_killed_after_its_commit_an_export_is_there_and_its_file_can_be_mended(folder, place):
     assert not exported(folder, place)

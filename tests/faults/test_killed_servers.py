@@ -12,6 +12,7 @@ POSTGRES_RESTARTS = how_often(short=1, ci=2, full=3)
 BROKER_KILLS = how_often(short=1, ci=2, full=2)
 
 
+@pytest.mark.long
 def test_postgresql_stopped_at_once_and_restarted_loses_nothing_and_doubles_nothing(own_servers):
     expected = undisturbed_outcome()
     recoveries = Recoveries("PostgreSQL -m immediate and restart")

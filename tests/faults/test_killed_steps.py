@@ -33,6 +33,7 @@ def worked(task, place=None):
     return done.stdout.split()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("_time", range(TIMES))
 def test_a_killed_workflow_goes_on_at_the_step_it_died_in(place, _time):

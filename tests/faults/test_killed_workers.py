@@ -60,6 +60,7 @@ def test_killing_the_process_of_the_pool_again_and_again_changes_nothing_in_the_
     assert_done_as_if_undisturbed(ended, undisturbed)
 
 
+@pytest.mark.long
 def test_workers_frozen_beyond_their_lease_write_nothing_when_they_wake(undisturbed, reaper):
     run = requested()
     recoveries = Recoveries("SIGSTOP beyond the lease")
@@ -128,6 +129,7 @@ def test_a_worker_frozen_before_it_writes_finds_its_lease_gone(undisturbed, reap
     assert_all_hold()
 
 
+@pytest.mark.long
 def test_every_message_three_times_and_in_disorder_is_worked_on_once(undisturbed, reaper):
     with Victim("etl", **FAST), Victim("etl", **FAST), Victim("etl", **FAST):
         run = requested()
@@ -167,6 +169,7 @@ def test_a_worker_whose_clock_is_an_hour_wrong_neither_loses_nor_steals(undistur
     assert_done_as_if_undisturbed(ended, undisturbed)
 
 
+@pytest.mark.long
 def test_a_poisonous_run_stops_at_its_cap_and_its_neighbour_is_done(reaper, transactional_db):
     ProductSource(500).stage()
     run = requested()

@@ -193,6 +193,7 @@ def test_a_broker_flushed_while_workers_write_loses_no_task(model, reaper):
     assert_all_hold()
 
 
+@pytest.mark.long
 def test_postgresql_stopped_at_once_while_an_article_is_written_loses_and_doubles_nothing(own_servers, model):
     count = RESTARTS * 4 + 4
     stocked(count + 5)

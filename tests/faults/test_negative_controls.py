@@ -28,6 +28,7 @@ def test_without_the_reaper_a_killed_run_stays_open(transactional_db):
     assert any(each.startswith("no_lease_is_left") for each in found)
 
 
+@pytest.mark.long
 def test_without_the_token_a_frozen_worker_goes_on_with_what_others_have_finished(transactional_db):
     """The source is read a second time with nothing changed, so no product's version stands in its way."""
     ProductSource(ROWS).stage()

@@ -35,6 +35,7 @@ def test_what_is_added_in_memory_is_handed_over_at_once_and_only_once():
     assert counters.pending() == 0
 
 
+@pytest.mark.long
 def test_two_processes_and_two_threads_add_to_one_number():
     add = "\nfrom watch import counters\nfor _ in range(100): counters.add('shared', way='process')\ncounters.flush()"
     threads = [
@@ -49,6 +50,7 @@ def test_two_processes_and_two_threads_add_to_one_number():
     assert (value("shared", way="process"), value("shared", way="thread")) == (100, 1000)
 
 
+@pytest.mark.long
 def test_a_process_hands_over_by_itself_after_a_while_and_at_its_end():
     wait = "\nimport time\nfrom watch import counters\ncounters.add('timed')\nprint(1, flush=True)\ntime.sleep(60)"
     import subprocess
@@ -92,6 +94,7 @@ def test_what_cannot_be_handed_over_is_kept_and_nobody_is_bothered():
     assert value("kept") == 1
 
 
+@pytest.mark.long
 def test_the_work_of_a_process_whose_database_is_away_is_done_all_the_same():
     work = "\nfrom watch import counters\ncounters.add('lost')\nprint('done')"
     said = python(work, DATABASE_URL="postgresql://nobody@127.0.0.1:1/none", METRICS_FLUSH_SECONDS="5")
@@ -145,6 +148,7 @@ def test_expired_leases_and_fenced_writes_are_counted():
     assert value("pressroom_run_fenced_writes_total", **kind) == 1
 
 
+@pytest.mark.long
 def test_a_command_counts_too():
     assert manage("migrate", "--check", METRICS_FLUSH_SECONDS="1").returncode == 0
     with pytest.raises(OperationalError), connection.cursor() as cursor:  # a plain error is no conflict

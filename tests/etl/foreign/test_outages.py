@@ -47,6 +47,7 @@ def after(batches, act):
     return on_batch
 
 
+@pytest.mark.long
 def test_a_command_that_cannot_reach_it_says_so_in_one_line(server, wire, read_from):
     wire.cut()
     read_from(server, port=wire.port)
