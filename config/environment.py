@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Collection
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -38,3 +39,19 @@ class Environment(environ.Env):
         if not re.fullmatch(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)", value):
             raise ImproperlyConfigured(f"{var} must look like 60/min or be off, not {value!r}.")
         return value
+
+
+def http_address(address: str, *, var: str, key_var: str, example: str) -> str:
+    """The address of a server over HTTP, without a slash at its end. Raises ImproperlyConfigured, naming `var`."""
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+        parts.port  # noqa: B018 - raises for what is no port
+        has_password = "@" in parts.netloc
+    except ValueError:
+        usable, has_password = None, False
+    if has_password:  # it would stand in logs; and is not repeated here
+        raise ImproperlyConfigured(f"{var} must not hold a user or password; give the key as {key_var}.")
+    if not usable:
+        raise ImproperlyConfigured(f"{var} must look like {example}, not {address!r}.")
+    return address.rstrip("/")
