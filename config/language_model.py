@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+from config.environment import http_address
 
 OPENAI, RULES = "openai", "rules"
 PROVIDERS = (OPENAI, RULES)
@@ -51,18 +52,7 @@ def provider_of(environment: Mapping[str, str]) -> str:
 def base_url_of(environment: Mapping[str, str]) -> str:
     """Where the endpoint is, up to but not including /chat/completions."""
     address = environment.get("LLM_BASE_URL", "").strip() or OPENAI_URL
-    try:
-        parts = urlsplit(address)
-        usable = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
-        parts.port  # noqa: B018 - raises for what is no port
-        has_password = "@" in parts.netloc
-    except ValueError:
-        usable, has_password = None, False
-    if has_password:  # it would stand in logs; and is not repeated here
-        raise ImproperlyConfigured("LLM_BASE_URL must not hold a user or password; give the key as LLM_API_KEY.")
-    if not usable:
-        raise ImproperlyConfigured(f"LLM_BASE_URL must look like https://host/v1, not {address!r}.")
-    return address.rstrip("/")
+    return http_address(address, var="LLM_BASE_URL", key_var="LLM_API_KEY", example="https://host/v1")
 
 
 def daily_budget_of(environment: Mapping[str, str]) -> DailyBudget:

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from config.environment import http_address
+
 AUTO, THREE, FOUR, HOSTED = "auto", "3", "4", "hosted"
 CONTRACTS = (AUTO, THREE, FOUR, HOSTED)
 TIERS = ("", "flash", "basic", "standard", "advanced")
@@ -38,18 +40,7 @@ def url_of(environment: Mapping[str, str], *, parser: str) -> str:
         if parser == "mineru":
             raise ImproperlyConfigured(f"ETL_PARSER=mineru needs ETL_MINERU_URL, such as {HOSTED_URL}.")
         return ""
-    try:
-        parts = urlsplit(address)
-        usable = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
-        parts.port  # noqa: B018 - raises for what is no port
-        has_password = "@" in parts.netloc
-    except ValueError:
-        usable, has_password = None, False
-    if has_password:  # it would stand in logs; and is not repeated here
-        raise ImproperlyConfigured("ETL_MINERU_URL must not hold a user or password; give the key as ETL_MINERU_TOKEN.")
-    if not usable:
-        raise ImproperlyConfigured(f"ETL_MINERU_URL must look like http://host:8000, not {address!r}.")
-    return address.rstrip("/")
+    return http_address(address, var="ETL_MINERU_URL", key_var="ETL_MINERU_TOKEN", example="http://host:8000")
 
 
 def token_of(environment: Mapping[str, str], *, parser: str) -> str:

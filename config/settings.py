@@ -2,60 +2,26 @@
 
 import logging
 import os
-import re
 import sys
-from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 from zoneinfo import available_timezones
 
-import environ
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from config import language_model, mineru, staging
+from config.environment import Environment
 from config.logs import configure_logs
 from config.roles import ROLES, as_startup_options, role_of_process, session_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 
-class Environment(environ.Env):
-    """Names the variable whose value cannot be read, so that manage.py can say so in one line."""
-
-    def get_value(self, var: str, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return super().get_value(var, *args, **kwargs)
-        except ValueError as error:
-            raise ImproperlyConfigured(f"{var} cannot be read: {os.environ.get(var)!r}") from error
-
-    def one_of(self, var: str, *, default: str, known: Collection[str]) -> str:
-        value: str = self.str(var, default=default)
-        if value not in known:
-            raise ImproperlyConfigured(f"{var} does not know {value!r}.")
-        return value
-
-    def seconds(self, var: str, *, default: float) -> float:
-        value: float = self.float(var, default=default)
-        if not 0 < value < 86_400:
-            raise ImproperlyConfigured(f"{var} must lie between 0 and 86400 seconds, not {value:g}.")
-        return value
-
-    def rate(self, var: str, *, default: str) -> str | None:
-        """`60/min`, `3/h`, or `off`, which is None."""
-        value: str = self.str(var, default=default)
-        if value == "off":
-            return None
-        if not re.fullmatch(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)", value):
-            raise ImproperlyConfigured(f"{var} must look like 60/min or be off, not {value!r}.")
-        return value
-
-
 env = Environment()
-environ.Env.read_env(BASE_DIR / ".env")
+Environment.read_env(BASE_DIR / ".env")
 
 # --- Servers -------------------------------------------------------------------------------------
 # Neither server named and DEBUG not refused: private servers below var/. Otherwise the environment

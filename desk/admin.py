@@ -4,7 +4,8 @@ from typing import Any
 
 from django.contrib.admin import ModelAdmin, ShowFacets
 from django.contrib.admin.views.main import ChangeList
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.text import capfirst
 
 from desk.bulk import BulkActionsMixin
@@ -53,6 +54,15 @@ class OpsModelAdmin(OpsList, ObjectActionsMixin, BulkActionsMixin, DownloadsMixi
             "downloads": self.download_links(request, asked),
         }
         return super().changelist_view(request, context | (extra_context or {}))
+
+    def shown_or_404(self, request: HttpRequest, pk: int) -> Any:
+        """The object, for a page of its own; Http404 without it, PermissionDenied for who may not see it."""
+        obj = self.get_object(request, str(pk))
+        if obj is None:
+            raise Http404
+        if not self.has_view_permission(request, obj):
+            raise PermissionDenied
+        return obj
 
     def page_context(self, obj: Any) -> Context:
         """What the template of the object's page needs to know beside the object."""

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from access.services import Actor, record
 from exports.models import BriefBatch, ExportRun, ManualExportBatch
 from exports.printing import sha256_of
 from runs.whole_files import write_whole
@@ -76,6 +77,15 @@ def write_again(exported: ExportRun | ManualExportBatch | BriefBatch) -> Path:
     if sha256_of(exported.content) != exported.sha256:
         raise ValidationError(_("The stored text does not have its SHA-256."), code="text-damaged")
     return write(output_path, exported.content)
+
+
+def rewrite(batch: ManualExportBatch | BriefBatch, *, actor: Actor) -> Path:
+    """Write a batch's file again because somebody wishes it; on record. Raises as write_again() does."""
+    path = write_again(batch)
+    record(
+        actor=actor, action="brief.file-written", target=batch, after={"file": path_of(batch), "sha256": batch.sha256}
+    )
+    return path
 
 
 def path_of(exported: ExportRun | ManualExportBatch | BriefBatch) -> str:

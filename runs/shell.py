@@ -1,34 +1,29 @@
-"""What commands share: their exit codes, and how a wrong argument is refused: in one line."""
+"""How a command leaves when a service refuses its wish."""
 
-from argparse import ArgumentParser
-from typing import NoReturn
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
 
-from django.core.management.base import CommandError, CommandParser
-from django.utils.translation import gettext as _
+from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
 
-FAILED, BAD_SETUP, CONFLICT, CANCELLED = 1, 2, 3, 130
-
-
-class OneLineParser(CommandParser):
-    """A parser that does not print its whole usage before it says what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        refuse(self, message)
+from config.shell import CONFLICT, FAILED, wrong_arguments
+from runs.errors import Conflict, Contention, RunFailed
 
 
-def refuse(parser: ArgumentParser, message: str) -> NoReturn:
-    """Leave with the exit code for bad arguments; a caller inside Python gets the exception."""
-    line = " ".join(message.split())
-    if not getattr(parser, "called_from_command_line", False):
-        raise CommandError(line, returncode=BAD_SETUP)
-    hint = _("see %(command)s --help") % {"command": f"manage.py {parser.prog.split(' ', 1)[-1]}"}
-    parser.exit(BAD_SETUP, f"Error: {line} ({hint})\n")
+@contextmanager
+def refusals_as_exit_codes(names: Mapping[str, str] = MappingProxyType({})) -> Iterator[None]:
+    """What a service refuses becomes one line and the exit code that says who has to act.
 
-
-class OneLineErrors:
-    """A command whose own parser refuses in one line; its subparsers name OneLineParser themselves."""
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: object) -> CommandParser:
-        parser = super().create_parser(prog_name, subcommand, **kwargs)  # type: ignore[misc]
-        parser.error = lambda message: refuse(parser, message)
-        return parser
+    `names` tells how a field is written on the command line where it is not its own name behind two dashes.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        raise wrong_arguments(error, names) from error
+    except Conflict as conflict:
+        raise CommandError(str(conflict), returncode=CONFLICT) from conflict
+    except RunFailed as failure:
+        raise CommandError(str(failure), returncode=FAILED) from failure
+    except Contention as error:  # a run that was asked for waits in the queue for the next start
+        raise CommandError(f"{error.title}. {error.message}", returncode=FAILED) from error

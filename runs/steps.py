@@ -52,6 +52,45 @@ def input_hash(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
+@dataclass(frozen=True)
+class _Wish:
+    """What is asked of one step."""
+
+    name: str
+    key: str
+    work: Work
+    inputs: Any
+    input_hash: str  # of before the work, which may change what it is given
+    store: Store | None
+    fail: Fail | None
+    run_values: Mapping[str, Any]
+    contained: bool
+    ends_run: bool
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """Where its record is found."""
+        return self.name, self.key
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A step that is being made."""
+
+    wish: _Wish
+    attempts: int
+    began: float  # of the monotonic clock
+
+    def as_values(self) -> dict[str, Any]:
+        """What its record says however it ends, which is now."""
+        return {
+            "input_hash": self.wish.input_hash,
+            "input": self.wish.inputs,
+            "attempts": self.attempts,
+            "milliseconds": round(1000 * (time.monotonic() - self.began)),
+        }
+
+
 class Steps:
     """The steps of one claimed run, whose records are of `records`."""
 
@@ -106,54 +145,20 @@ class Steps:
         what else `work` and `store` raise; LeaseLost when the run is no longer ours.
         """
         assert name in self.names, name
-        digest = input_hash(inputs)
-        made = self._made.get((name, key))
-        if made is not None and made.input_hash == digest:
-            return self._reused(made)
-        failed = self._failed.get((name, key))
-        if failed is not None and failed.input_hash == digest:
-            raise RunFailed(failed.error, failed.error_text)
-        if self.on_begin is not None:
-            self.on_begin(name, key)
-        attempts, self._attempts = self._attempts, 1
-        record = partial(self._record, name, key, input_hash=digest, input=inputs, attempts=attempts)
-        began = time.monotonic()
-        logger.info("step.started", step=name, key=key)
-        failpoints.reached("model.before")
-
-        def commit(done: Done) -> StepRecord:
-            if not ends_run:
-                self.lease.advance(**(run_values or {}))
-            outcome = _outcome(store(done.output) if store else None)
-            assert self.lease.has_ended or not ends_run, name
-            row = record(output=done.output, tokens=done.tokens, milliseconds=_since(began), outcome=outcome)
-            row.refresh_from_db(fields=["output"])  # jsonb gives 1e22 and -0.0 back as others
-            failpoints.reached("commit.before")
-            return row
-
-        def keep(failure: RunFailed) -> None:
-            self.lease.advance(**(run_values or {}))
-            if fail is not None:
-                fail(failure)
-            kept = {"error": failure.slug, "error_text": failure.text, "milliseconds": _since(began)}
-            record(outcome=StepOutcome.FAILED, **kept)
-
-        try:
-            done = work()
-            failpoints.reached("model.after")
-            row = atomic_retried(partial(commit, done))
-        except Exception as error:
-            failure = _failure(error, contained=contained)
-            if failure is None:
-                raise
-            self._made.pop((name, key), None)  # its row may now be that of the failure
-            atomic_retried(partial(keep, failure))
-            logger.warning("step.failed", step=name, key=key, error=failure.slug)
-            raise failure from error
-        self._made[name, key] = row
-        failpoints.reached("commit.after")
-        logger.info("step.done", step=name, key=key, outcome=row.outcome, milliseconds=row.milliseconds)
-        return row.output  # so that what hangs on it is the same for who reads it again
+        wish = _Wish(
+            name,
+            key,
+            work=work,
+            inputs=inputs,
+            input_hash=input_hash(inputs),
+            store=store,
+            fail=fail,
+            run_values=run_values or {},
+            contained=contained,
+            ends_run=ends_run,
+        )
+        kept = self._usable(wish)
+        return self._made_anew(wish) if kept is None else self._reused(kept)
 
     def do_each(
         self, name: str, works: Mapping[str, Callable[[], Any]], *, side_by_side: int
@@ -187,6 +192,69 @@ class Steps:
         for each in ended:
             each.result()
         return {key: made[key] for key in works}
+
+    def _usable(self, wish: _Wish) -> StepRecord | None:
+        """What was made of the same input before. Raises RunFailed when that failed since a person last retried."""
+        made = self._made.get(wish.place)
+        if made is not None and made.input_hash == wish.input_hash:
+            return made
+        failed = self._failed.get(wish.place)
+        if failed is not None and failed.input_hash == wish.input_hash:
+            raise RunFailed(failed.error, failed.error_text)
+        return None
+
+    def _made_anew(self, wish: _Wish) -> Any:
+        """The output of its work, committed; its failure is raised when it is kept."""
+        begun = self._begin(wish)
+        try:
+            done = wish.work()
+            failpoints.reached("model.after")
+            row = atomic_retried(partial(self._commit, begun, done))
+        except Exception as error:
+            failure = _failure(error, contained=wish.contained)
+            if failure is None:
+                raise
+            self._made.pop(wish.place, None)  # its row may now be that of the failure
+            atomic_retried(partial(self._keep, begun, failure))
+            logger.warning("step.failed", step=wish.name, key=wish.key, error=failure.slug)
+            raise failure from error
+        self._made[wish.place] = row
+        failpoints.reached("commit.after")
+        logger.info("step.done", step=wish.name, key=wish.key, outcome=row.outcome, milliseconds=row.milliseconds)
+        return row.output  # so that what hangs on it is the same for who reads it again
+
+    def _begin(self, wish: _Wish) -> _Begun:
+        """Tell that it begins, and count it: the first step of a claim has the claim's attempts."""
+        if self.on_begin is not None:
+            self.on_begin(wish.name, wish.key)
+        attempts, self._attempts = self._attempts, 1
+        begun = _Begun(wish, attempts, time.monotonic())
+        logger.info("step.started", step=wish.name, key=wish.key)
+        failpoints.reached("model.before")
+        return begun
+
+    def _commit(self, begun: _Begun, done: Done) -> StepRecord:
+        """The effects of what was made and its record, behind the fence; within one transaction."""
+        wish = begun.wish
+        if not wish.ends_run:
+            self.lease.advance(**wish.run_values)
+        outcome = _outcome(wish.store(done.output) if wish.store else None)
+        assert self.lease.has_ended or not wish.ends_run, wish.name
+        row = self._record(
+            wish.name, wish.key, output=done.output, tokens=done.tokens, outcome=outcome, **begun.as_values()
+        )
+        row.refresh_from_db(fields=["output"])  # jsonb gives 1e22 and -0.0 back as others
+        failpoints.reached("commit.before")
+        return row
+
+    def _keep(self, begun: _Begun, failure: RunFailed) -> None:
+        """What the failure means and its record, behind the fence; within one transaction."""
+        wish = begun.wish
+        self.lease.advance(**wish.run_values)
+        if wish.fail is not None:
+            wish.fail(failure)
+        why = {"error": failure.slug, "error_text": failure.text}
+        self._record(wish.name, wish.key, outcome=StepOutcome.FAILED, **why, **begun.as_values())
 
     def _reused(self, made: StepRecord) -> Any:
         """The output of a record; one of an earlier retry is noted as reused in this one."""
@@ -232,10 +300,6 @@ def _outcome(stored: bool | None) -> StepOutcome:
     if stored is None:
         return StepOutcome.DONE
     return StepOutcome.CREATED if stored else StepOutcome.UPDATED
-
-
-def _since(began: float) -> int:
-    return round(1000 * (time.monotonic() - began))
 
 
 def _result_of(work: Callable[[], Any]) -> RunFailed | Any:

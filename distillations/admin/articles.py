@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -91,11 +90,7 @@ class GeneratedArticleAdmin(ReadOnlyAdmin):
 
     def markdown_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The article as it leaves the house: its text below the line that says who wrote it."""
-        article = self.get_object(request, str(pk))
-        if article is None:
-            raise Http404
-        if not self.has_view_permission(request, article):
-            raise PermissionDenied
+        article = self.shown_or_404(request, pk)
         text = labelled(article.content, article.generator_kind, article.generator_model)
         answer = HttpResponse(text, content_type="text/markdown; charset=utf-8")
         name = f"{slugify(article.title, allow_unicode=True)[:80] or 'article'}-{article.pk}.md"

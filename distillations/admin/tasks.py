@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db.models import Sum
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path, reverse
@@ -119,11 +119,7 @@ class GenerationTaskAdmin(NewTaskMixin, RunAdmin):
 
     def live_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The part of the page that moves, as it is now."""
-        task = self.get_object(request, str(pk))
-        if task is None:
-            raise Http404
-        if not self.has_view_permission(request, task):
-            raise PermissionDenied
+        task = self.shown_or_404(request, pk)
         context = {"original": task, **self.page_context(task)}
         answer = HttpResponse(render_to_string("distillations/task_live.html", context, request))
         answer["Retry-After"] = str(poll_after(task.created_at))

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
+from config.shell import whole
 from etl.products.services import as_many_shards_as_cores
 
 KEYS_FILE_MOST_BYTES = 10_000_000
@@ -28,14 +29,6 @@ def not_negative(text: str) -> int:
 def percent(text: str) -> int:
     """A share of 0 to 100."""
     return whole(text.removesuffix("%"), least=0, most=100)
-
-
-def whole(text: str, *, least: int, most: int = 999_999_999) -> int:
-    """A whole number between bounds."""
-    if not re.fullmatch(r"\d{1,9}", text, re.ASCII) or not least <= int(text) <= most:
-        message = _("%(text)r is not a whole number from %(least)s to %(most)s")
-        raise ArgumentTypeError(message % {"text": text, "least": least, "most": most})
-    return int(text)
 
 
 UNITS: dict[str, Callable[[int], timedelta]] = {

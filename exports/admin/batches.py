@@ -131,7 +131,7 @@ class BatchAdmin(ReadOnlyAdmin):
     )
     def write_again(self, request: HttpRequest, batch: Batch) -> None:
         try:
-            written = files.write_again(batch)
+            written = files.rewrite(batch, actor=request.user)
         except OSError as error:
             self.message_user(request, _("The disk refused: %(error)s") % {"error": error.strerror}, messages.ERROR)
         else:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import chain
-from typing import Any, ClassVar, NamedTuple
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -25,7 +25,6 @@ from django.views.decorators.http import require_GET, require_POST
 
 from api.bounded import count_of
 from desk.admin import ReadOnlyAdmin
-from desk.bulk import SAMPLES, BulkAction, bulk_action
 from desk.object_actions import Context
 from exports import reviewing
 from exports.admin import marks, undoing
@@ -46,36 +45,32 @@ from exports.admin.shown import (
     tab_of,
     tabs_of,
 )
-from exports.admin.wishes import is_key, message_of, read_keys, status_of, wants_json
+from exports.admin.whole_lists import WholeListMixin
+from exports.admin.wishes import (
+    MAY_DECIDE,
+    MAY_EXPORT,
+    RESTORE,
+    back_to,
+    is_key,
+    message_of,
+    read_wish,
+    status_of,
+    wants_json,
+)
 from exports.choices import RANKED, ReviewStatus
 from exports.listing import Place, Wanted, counts, page_of
 from exports.models import ManualReview
 from exports.querysets import SHORTEST_PART
-from exports.sweeping import decide_all, restore_all
 from runs.errors import Conflict, Contention
 
 PAGE_SIZE = 30
-AT_ONCE = 200  # rows in one decision
-RESTORE = "restore"
-MAY_DECIDE = "exports.decide_manualreview"
-
-
-class Sample(NamedTuple):
-    """One of the rows a deed is about."""
-
-    pk: int
-    title: str
-
-    def __str__(self) -> str:
-        return self.title
 
 
 @admin.register(ManualReview)
-class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
+class ReviewAdmin(ComposeMixin, WholeListMixin, ReadOnlyAdmin):
     menu_name = gettext_lazy("Review desk")
     menu_place = 0
     list_display = ("article_id", "status")
-    bulk_actions: ClassVar = ["pick_all", "backup_all", "discard_all", "unpick_all", "restore_all"]
     change_form_template = "exports/review.html"
     fields = ("status_shown", "decided_by", "decided_at", "version")
     readonly_fields = ("status_shown",)
@@ -118,7 +113,7 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
             "opts": self.opts,
             "form": form,
             "may_decide": request.user.has_perm(MAY_DECIDE),
-            "may_export": request.user.has_perm("exports.export_brief"),
+            "may_export": request.user.has_perm(MAY_EXPORT),
             "undo_depth": undoing.depth(request),
             "templates": templates_known(),
             "panel": self._panel_asked_for(request),
@@ -318,102 +313,6 @@ class ReviewAdmin(ComposeMixin, ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("status"))
     def status_shown(self, review: ManualReview) -> str:
         return marks.status_mark(review.status)
-
-    # --- everything a list shows -----------------------------------------------------------------
-
-    def _bulk_of(self, request: HttpRequest, tab: str) -> list[BulkAction]:
-        """The deeds that make sense for all rows of this tab."""
-        if tab == ReviewStatus.EXPORTED:
-            names = ["restore_all"]
-        else:
-            useless = {"pending": "unpick_all", "selected": "pick_all", "backup": "backup_all"}.get(tab, "discard_all")
-            names = [name for name in self.bulk_actions if name not in (useless, "restore_all")]
-        return [each for each in self._permitted(request) if each.name in names]
-
-    def _ask_about_all(self, request: HttpRequest) -> HttpResponse:
-        name = request.POST.get("action", "")
-        action = next((each for each in self._permitted(request) if each.name == name), None)
-        if action is None:
-            raise PermissionDenied
-        return self.ask_about(request, action, None)
-
-    def ask_about(self, request: HttpRequest, action: BulkAction, ticked: list[str] | None) -> HttpResponse:
-        """As of any list, with what an editor knows the rows by: their titles, the first ones first."""
-        answer = super().ask_about(request, action, ticked)
-        if isinstance(answer, TemplateResponse) and answer.context_data:
-            first = self._selected(request, ticked).in_order().values_list("pk", "article__title")[:SAMPLES]
-            answer.context_data |= {"samples": [Sample(*row) for row in first], "kind": _("region")}
-        return answer
-
-    def _selected(self, request: HttpRequest, ticked: list[str] | None) -> Any:
-        rows = FilterForm(request.GET).wanted(tab_of(request.GET)).rows()
-        return rows if ticked is None else rows.filter(pk__in=ticked)
-
-    @bulk_action(
-        label=gettext_lazy("Pick all"),
-        permission=MAY_DECIDE,
-        confirm=gettext_lazy("They go to the end of the selected list, in the order you see."),
-        breakdown="region",
-        tone="info",
-    )
-    def pick_all(self, request: HttpRequest, rows: QuerySet[ManualReview]) -> int:
-        return decide_all(rows, ReviewStatus.SELECTED, actor=request.user)
-
-    @bulk_action(
-        label=gettext_lazy("Put all in backup"),
-        permission=MAY_DECIDE,
-        confirm=gettext_lazy("They go to the end of the backup list, in the order you see."),
-        breakdown="region",
-    )
-    def backup_all(self, request: HttpRequest, rows: QuerySet[ManualReview]) -> int:
-        return decide_all(rows, ReviewStatus.BACKUP, actor=request.user)
-
-    @bulk_action(
-        label=gettext_lazy("Discard all"),
-        permission=MAY_DECIDE,
-        confirm=gettext_lazy("Neither you nor the worker will export them, unless somebody takes them back."),
-        breakdown="region",
-        tone="danger",
-    )
-    def discard_all(self, request: HttpRequest, rows: QuerySet[ManualReview]) -> int:
-        return decide_all(rows, ReviewStatus.DISCARDED, actor=request.user)
-
-    @bulk_action(
-        label=gettext_lazy("Make all candidates"),
-        permission=MAY_DECIDE,
-        confirm=gettext_lazy("They lose their place in the list."),
-        breakdown="region",
-    )
-    def unpick_all(self, request: HttpRequest, rows: QuerySet[ManualReview]) -> int:
-        return decide_all(rows, ReviewStatus.PENDING, actor=request.user)
-
-    @bulk_action(
-        label=gettext_lazy("Make all candidates again"),
-        permission=MAY_DECIDE,
-        confirm=gettext_lazy("The briefs that have them keep them."),
-        breakdown="region",
-    )
-    def restore_all(self, request: HttpRequest, rows: QuerySet[ManualReview]) -> int:
-        return restore_all(rows, actor=request.user)
-
-
-def back_to(request: HttpRequest) -> str:
-    """The screen one came from: only what it understands travels, so the address leads nowhere else."""
-    came_from = QueryDict(request.POST.get("next", "")[:4000], mutable=True)
-    if request.POST.get("screen") == "compose":
-        came_from.pop("edit", None)
-        return f"{reverse('admin:exports_compose')}?{came_from.urlencode()}"
-    places = {name: came_from[name] for name in ("after", "before", "article") if came_from.get(name)}
-    kept = {**kept_query(came_from), **places}
-    return reverse("admin:exports_manualreview_changelist") + (query_of(kept) if kept else "")
-
-
-def read_wish(text: str) -> tuple[str, dict[int, int]]:
-    """ "selected 12:3 14:1" → what shall become of which rows; ValidationError for anything else."""
-    to, _space, named = text.partition(" ")
-    if to not in {*ReviewStatus.values, RESTORE} - {ReviewStatus.EXPORTED.value}:
-        raise ValidationError(_("This is not a wish the desk understands. Load the page again."))
-    return to, read_keys(named, most=AT_ONCE)
 
 
 def tell_of_short_words(request: HttpRequest, wanted: Wanted) -> None:

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from api.idempotency import idempotent
 from api.parsers import LongJSONParser
 from api.views import OpsView
-from exports.api import serializers as shapes
+from exports.api import article_serializers as shapes
 from exports.ingest import ingest_articles
 
 BODY_AT_MOST = 20_000_000  # bytes: 5,000 articles of 4 kB

@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from api.names import camel
 from api.problems import ParameterError
 from api.serializers import Serializer
+from exports.review_rows import TEXT_AUDITED
 
 DEFAULT_LIMIT, MAX_LIMIT = 30, 200
 MAX_OFFSET = 10_000  # a page beyond it would read and throw away all rows before it: filter first
@@ -130,3 +131,10 @@ def page(rows: Any, total: Any, *, limit: int, offset: int, name: str = "items")
     """A page in its envelope."""
     estimate = {} if total.is_exact else {"totalIsEstimate": True}
     return {name: rows, "total": int(total), "limit": limit, "offset": offset, **estimate}
+
+
+def actor_field() -> serializers.CharField:
+    """Who decided, in the words of a console that signs in once for all."""
+    return serializers.CharField(
+        default="", allow_blank=True, max_length=TEXT_AUDITED, help_text="Goes on record; who is signed in counts."
+    )

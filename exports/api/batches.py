@@ -18,7 +18,7 @@ from api.problems import CONTENT_TYPE
 from api.views import OpsView, OpsViewSet
 from exports import archive, downloads
 from exports.api import asking
-from exports.api import serializers as shapes
+from exports.api import batch_serializers as shapes
 from exports.choices import Source
 from exports.history import fetch_latest_manual_export_batch
 from exports.models import ManualExportBatch

@@ -13,7 +13,8 @@ from api.idempotency import idempotent
 from api.views import OpsViewSet
 from exports import briefs, review_lists, reviewing
 from exports.api import asking
-from exports.api import serializers as shapes
+from exports.api import export_serializers as brief_shapes
+from exports.api import review_serializers as shapes
 from exports.choices import RANKED, Region, ReviewStatus, Sentiment
 from exports.models import ManualReview
 from exports.review_lists import ReviewList
@@ -151,17 +152,17 @@ class ManualFilterViewSet(OpsViewSet):
         made = reviewing.restore(wish["ids"], versions=wish["versions"], actor=request.user)
         return Response(shapes.RestoredSerializer({"restored": made.updated}).data)
 
-    @extend_schema(request=shapes.ExportSerializer, responses=shapes.ExportedSerializer)
+    @extend_schema(request=brief_shapes.ExportSerializer, responses=brief_shapes.ExportedSerializer)
     @action(detail=False, methods=["post"])
     @idempotent
     def export(self, request: Request) -> Response:
         """Print what is selected, record it and mark it exported; with `dryRun` only print it."""
-        wish = dict(self._wish(shapes.ExportSerializer, request))
+        wish = dict(self._wish(brief_shapes.ExportSerializer, request))
         dry_run = wish.pop("dry_run")
         del wish["actor"]
         options = briefs.BriefOptions(**wish | {"output_path": wish["output_path"] or ""})
         brief = briefs.preview_by_hand(options) if dry_run else briefs.export_by_hand(options, actor=request.user)
-        return Response(shapes.ExportedSerializer(shapes.exported(brief, dry_run=dry_run)).data)
+        return Response(brief_shapes.ExportedSerializer(brief_shapes.exported(brief, dry_run=dry_run)).data)
 
     def _wish(self, shape: Any, request: Request) -> dict[str, Any]:
         wish = shape(data=request.data)

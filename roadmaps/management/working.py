@@ -7,16 +7,15 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.utils.translation import gettext as _
 
+from config.shell import CANCELLED, FAILED
 from roadmaps import workflow
 from roadmaps.choices import TaskStatus
 from roadmaps.models import Concept, RoadmapTask
 from roadmaps.services import cancel_roadmap
 from runs.errors import Conflict
-from runs.shell import CANCELLED, FAILED
 
 LOOK_AGAIN_SECONDS = 1
 
@@ -76,8 +75,3 @@ def refuse_failure(task: RoadmapTask) -> None:
     message = _("The roadmap task ended as “%(status)s”%(reason)s.")
     facts = {"status": task.get_status_display(), "reason": reason}
     raise CommandError(message % facts, returncode=CANCELLED if task.status == TaskStatus.CANCELLED else FAILED)
-
-
-def as_line(error: ValidationError, names: dict[str, str]) -> str:
-    """Which arguments are wrong and why; `names` says what a field is called on the command line."""
-    return " ".join(f"{names.get(name, name)}: {' '.join(said)}" for name, said in error.message_dict.items())

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from docx import Document
 
+from access.services import timeline
 from articles import article, many, selected
 from exports import files
 from exports.briefs import BriefOptions, export_by_hand
@@ -174,6 +175,9 @@ def test_a_lost_file_is_written_again_from_the_stored_text(operator, viewer, des
     assert not path.exists()
     desk_of(operator).post(again)
     assert path.read_bytes() == batch.content.encode()
+    said = timeline(batch)[0]
+    assert (said.action, said.actor_name) == ("brief.file-written", "operator")
+    assert said.after == {"file": "one.txt", "sha256": batch.sha256}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -11,13 +11,13 @@ from django.utils.translation import gettext as _
 
 from access import pruning
 from api.codec import encode_text
+from config.shell import BAD_SETUP, FAILED, OneLineErrors
 
-BAD_WISH = 2
 LEAST = timedelta(days=7)
 UNITS = {"d": timedelta(days=1), "w": timedelta(weeks=1), "h": timedelta(hours=1)}
 
 
-class Command(BaseCommand):
+class Command(OneLineErrors, BaseCommand):
     help = (
         "Delete old rows of logs and other leftovers, by age. The only way past the append-only triggers; "
         "audited. Exit codes: 0 done, 1 not confirmed, 2 bad arguments."
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         names = chosen(options["what"])
         if options["older_than"] < LEAST and not options["force"]:
             reason = _("What is younger than %(days)s days is kept. Add --force to delete it all the same.")
-            raise CommandError(reason % {"days": LEAST.days}, returncode=BAD_WISH)
+            raise CommandError(reason % {"days": LEAST.days}, returncode=BAD_SETUP)
         before = timezone.now() - options["older_than"]
         if not (options["dry_run"] or options["yes"]):
             self.confirm(names, before)
@@ -59,11 +59,11 @@ class Command(BaseCommand):
         """Ask on a terminal; without one nobody can be asked, so --yes must say it."""
         if not sys.stdin.isatty():
             raise CommandError(
-                _("Nobody can be asked here: add --yes, or --dry-run to count only."), returncode=BAD_WISH
+                _("Nobody can be asked here: add --yes, or --dry-run to count only."), returncode=BAD_SETUP
             )
         self.stdout.write("\n".join(as_lines([pruning.count(name, before) for name in names])))
         if input(_("Delete these rows for ever? [yes/no] ")).strip().lower() not in ("yes", "y", "是"):
-            raise CommandError(_("Nothing was deleted."), returncode=1)
+            raise CommandError(_("Nothing was deleted."), returncode=FAILED)
 
 
 def chosen(what: str | None) -> list[str]:
@@ -73,7 +73,7 @@ def chosen(what: str | None) -> list[str]:
     if unknown := sorted(set(names) - set(known)):
         reason = _("There is no %(name)s to prune; there are %(known)s.")
         facts = {"name": ", ".join(map(repr, unknown)), "known": ", ".join(known)}
-        raise CommandError(reason % facts, returncode=BAD_WISH)
+        raise CommandError(reason % facts, returncode=BAD_SETUP)
     return list(dict.fromkeys(names))
 
 
@@ -88,5 +88,5 @@ def age(text: str) -> timedelta:
     """A length of time such as 90d."""
     match = re.fullmatch(r"(\d{1,5})([hdw])", text, re.ASCII)
     if match is None:
-        raise ArgumentTypeError(f"{text!r} is not an age such as 90d, 12w or 36h")
+        raise ArgumentTypeError(_("%(text)r is not an age such as 90d, 12w or 36h") % {"text": text})
     return int(match[1]) * UNITS[match[2]]

@@ -18,10 +18,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 from django.utils.module_loading import import_string
 
+from config.shell import OneLineErrors
+
 ROLE_OF = {"admin": "administrator", "operator": "operator", "viewer": "viewer"}
 
 
-class Command(BaseCommand):
+class Command(OneLineErrors, BaseCommand):
     help = "Load the sample workspace: users admin, operator and viewer, and every app's sample data."
 
     def add_arguments(self, parser: CommandParser) -> None:

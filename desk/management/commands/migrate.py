@@ -14,6 +14,8 @@ from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 from django.db import OperationalError, connections
 
+from config.shell import OneLineErrors
+
 LOCK_TIMEOUT = "2s"
 ATTEMPTS = 20
 PAUSE_SECONDS = (1.0, 3.0)
@@ -26,7 +28,7 @@ INVALID_INDEXES = """
 """
 
 
-class Command(migrate.Command):
+class Command(OneLineErrors, migrate.Command):
     """Django's own, behind a lock, with a lock timeout, tried again when a table is busy."""
 
     def handle(self, *args: Any, **options: Any) -> None:

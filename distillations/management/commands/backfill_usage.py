@@ -5,14 +5,17 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils.translation import gettext as _
 
+from config.shell import OneLineErrors
 from distillations.backfill import backfill_usage
+from runs.shell import refusals_as_exit_codes
 
 
-class Command(BaseCommand):
+class Command(OneLineErrors, BaseCommand):
     help = "Record the uses that imported articles stand for. May be stopped and repeated."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        outcome = backfill_usage(actor="command")
+        with refusals_as_exit_codes():  # what was recorded before stays recorded
+            outcome = backfill_usage(actor="command")
         lines = (
             (_("uses recorded"), outcome.created),
             (_("articles with a use already"), outcome.already),

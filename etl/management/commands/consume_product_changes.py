@@ -8,18 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils.translation import gettext as _
 
 from api.codec import encode_text
+from config.shell import BAD_SETUP, FAILED, OneLineErrors, whole
 from etl.products import consumers, feed
 from etl.products.api.serializers import ProductChangeSerializer
 from etl.products.cursors import BEGIN, END, InvalidCursor
 from etl.products.models import ProductChange
-from runs.errors import Contention
+from runs.shell import refusals_as_exit_codes
 
-FAILED, BAD_SETUP, GONE = 1, 2, 4
+GONE = 4
 
 
-class Command(BaseCommand):
+class Command(OneLineErrors, BaseCommand):
     help = (
         "Follow the product change feed and print every change: a sample to build consumers on. "
         "Exit codes: 0 up to date, 1 failed, 2 bad arguments or set-up, 4 the cursor is gone."
@@ -43,24 +45,28 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.as_line = as_json if options["json"] else as_text
         try:
-            receive = self.from_file(options) if options["cursor_file"] else self.from_database(options)
-            while True:
-                page = receive()
-                if page.more:
-                    continue
-                if not options["follow"]:
-                    return
-                time.sleep(options["every"])
+            with refusals_as_exit_codes():
+                self.receive_all(options)
         except feed.CursorGone as gone:
-            raise CommandError(f"{gone.message} Here: --restart --start {END}, or {BEGIN}.", returncode=GONE) from gone
+            way_out = _("Here: %(options)s.") % {"options": f"--restart --start {END} | {BEGIN}"}
+            raise CommandError(f"{gone.message} {way_out}", returncode=GONE) from gone
         except InvalidCursor as error:
             raise CommandError(f"{error.title}. {error.message}", returncode=BAD_SETUP) from error
         except OSError as error:
             raise CommandError(str(error), returncode=BAD_SETUP) from error
         except feed.FeedUnusable as error:
             raise CommandError(str(error.message), returncode=FAILED) from error
-        except Contention as error:
-            raise CommandError(f"{error.title}. {error.message}", returncode=FAILED) from error
+
+    def receive_all(self, options: dict[str, Any]) -> None:
+        """Page after page to the end of the feed, or for ever with --follow."""
+        receive = self.from_file(options) if options["cursor_file"] else self.from_database(options)
+        while True:
+            page = receive()
+            if page.more:
+                continue
+            if not options["follow"]:
+                return
+            time.sleep(options["every"])
 
     def from_database(self, options: dict[str, Any]) -> Callable[[], feed.Page]:
         """Place and effects (here: the count of changes received) are one transaction."""
@@ -114,15 +120,13 @@ def as_text(change: ProductChange) -> str:
 def consumer_name(text: str) -> str:
     """A name that fits its column."""
     if not text.strip() or len(text) > 64 or "\0" in text:
-        raise ArgumentTypeError(f"{text!r} is not a name of 1 to 64 characters")
+        raise ArgumentTypeError(_("%(text)r is not a name of 1 to 64 characters") % {"text": text})
     return text.strip()
 
 
 def page_size(text: str) -> int:
     """How many changes to handle at once."""
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 10_000 or len(text) > 9:
-        raise ArgumentTypeError(f"{text!r} is not a whole number from 1 to 10000")
-    return int(text)
+    return whole(text, least=1, most=10_000)
 
 
 def seconds(text: str) -> float:
@@ -132,5 +136,5 @@ def seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0.01 <= value <= 3600:
-        raise ArgumentTypeError(f"{text!r} is not a number of seconds from 0.01 to 3600")
+        raise ArgumentTypeError(_("%(text)r is not a number of seconds from 0.01 to 3600") % {"text": text})
     return value

@@ -16,13 +16,13 @@ from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 
 from api.codec import encode_text
+from config.shell import BAD_SETUP, CANCELLED, CONFLICT, FAILED, OneLineErrors
 from etl.documents import hot, services
 from etl.documents.models import ETLTask, Project
 from etl.documents.refusals import FileRefused, QueueFull, Refused
 from etl.documents.services import DocumentWish, Upload
 from etl.management.arguments import positive
 from runs.errors import Contention
-from runs.shell import BAD_SETUP, CANCELLED, CONFLICT, FAILED, OneLineErrors
 from runs.workers import serving
 
 LOOK_EVERY_SECONDS = 0.5

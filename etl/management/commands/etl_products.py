@@ -6,11 +6,11 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from api.codec import encode_text
+from config.shell import BAD_SETUP, CANCELLED, FAILED, OneLineErrors
 from etl.management.arguments import (
     duration,
     moment,
@@ -27,9 +27,9 @@ from etl.products.reports import as_report
 from etl.products.source import SourceUnusable
 from etl.products.staging import configured_source
 from etl.products.wishes import keys_asked, mode_asked
-from runs.errors import Conflict, Contention, RunFailed
+from runs.errors import Conflict, RunFailed
 from runs.services import cancel
-from runs.shell import BAD_SETUP, CANCELLED, CONFLICT, FAILED, OneLineErrors
+from runs.shell import refusals_as_exit_codes
 
 
 class Command(OneLineErrors, BaseCommand):
@@ -116,23 +116,21 @@ class Command(OneLineErrors, BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            wish = wish_of(options)
-            for warning in slow_points():
-                self.stderr.write(self.style.WARNING(warning))
-            with progress_bar(quiet=options["json"]) as on_batch:
-                run = rehearsed(wish, on_batch) if wish.dry_run else synchronised(wish, on_batch)
-        except ValidationError as error:
-            raise CommandError(as_line(error), returncode=BAD_SETUP) from error
+            with refusals_as_exit_codes():
+                run = self.worked_on(wish_of(options), quiet=options["json"])
         except SourceUnusable as error:
             raise CommandError(error.message, returncode=BAD_SETUP) from error
-        except Conflict as conflict:
-            raise CommandError(str(conflict), returncode=CONFLICT) from conflict
-        except Contention as error:  # the run waits in the queue for the next start
-            raise CommandError(f"{error.title}. {error.message}", returncode=FAILED) from error
         self.stdout.write(encode_text(as_report(run)) if options["json"] else as_text(run))
         if run.status != ProductSyncRun.STATUSES.completed:
             was_cancelled = run.status == ProductSyncRun.STATUSES.cancelled
             raise CommandError(why_not_completed(run), returncode=CANCELLED if was_cancelled else FAILED)
+
+    def worked_on(self, wish: services.SyncOptions, *, quiet: bool) -> ProductSyncRun:
+        """The run as it ended; a dry run's leaves no row."""
+        for warning in slow_points():
+            self.stderr.write(self.style.WARNING(warning))
+        with progress_bar(quiet=quiet) as on_batch:
+            return rehearsed(wish, on_batch) if wish.dry_run else synchronised(wish, on_batch)
 
 
 def wish_of(options: dict[str, Any]) -> services.SyncOptions:
@@ -149,13 +147,6 @@ def wish_of(options: dict[str, Any]) -> services.SyncOptions:
         max_delete_percent=options["max_delete_percent"],
         shards=options["shards"],
         **picked | {"keys": keys_asked(options["keys"] or [])},
-    )
-
-
-def as_line(error: ValidationError) -> str:
-    """Which options are wrong and why."""
-    return " ".join(
-        f"--{name.replace('_', '-')}: {' '.join(messages)}" for name, messages in error.message_dict.items()
     )
 
 

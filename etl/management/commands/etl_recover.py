@@ -9,9 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from api.codec import encode_text
+from config.shell import FAILED, OneLineErrors
 from etl.documents.models import ETLTask
 from runs.reaper import ring_forgotten, settle_expired
-from runs.shell import FAILED, OneLineErrors
 
 
 class Command(OneLineErrors, BaseCommand):

@@ -3,16 +3,15 @@
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 
 from api.codec import encode_text
+from config.shell import OneLineErrors, OneLineParser
 from etl.management.arguments import moment
 from etl.products import services
 from etl.products.models import Watermark
-from runs.errors import Conflict
-from runs.shell import OneLineErrors, OneLineParser
+from runs.shell import refusals_as_exit_codes
 
 
 class Command(OneLineErrors, BaseCommand):
@@ -50,11 +49,7 @@ class Command(OneLineErrors, BaseCommand):
             self.stdout.write(_("%(source)s  %(at)s  row %(id)s  (moved %(movedAt)s)") % row)
 
     def rewind(self, to: datetime, reason: str) -> None:
-        try:
+        with refusals_as_exit_codes():
             watermark = services.rewind_watermark(to, reason=reason, actor="command")
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages), returncode=2) from error
-        except Conflict as conflict:
-            raise CommandError(str(conflict), returncode=3) from conflict
         again = _("%(source)s is read again from %(to)s on.")
         self.stdout.write(again % {"source": watermark.table_name, "to": to.isoformat()})

@@ -10,22 +10,24 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from api.codec import encode_text
+from config.shell import CANCELLED, FAILED, OneLineErrors, whole
 from exports import services, worker
 from exports.choices import Skipped, SkipScope
 from exports.funnel import MOST_ARTICLES, OnStep, ignore
 from exports.models import ExportRun
 from exports.reports import as_report
 from exports.services import ExportOptions
-from runs.errors import Conflict, Contention, RunFailed
+from runs.errors import Conflict
 from runs.services import cancel
-from runs.shell import BAD_SETUP, CANCELLED, CONFLICT, FAILED, OneLineErrors
+from runs.shell import refusals_as_exit_codes
+
+NAMES = {"report_tag": "--tag", "report_date": "--date"}
 
 
 class Command(OneLineErrors, BaseCommand):
@@ -69,17 +71,8 @@ class Command(OneLineErrors, BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         wish = wish_of(options)
-        try:
-            with progress_bar(quiet=options["json"]) as on_step:
-                run = worker.rehearse(wish, on_step=on_step) if wish.dry_run else exported(wish, on_step)
-        except ValidationError as error:
-            raise CommandError(as_line(error), returncode=BAD_SETUP) from error
-        except Conflict as conflict:
-            raise CommandError(str(conflict), returncode=CONFLICT) from conflict
-        except RunFailed as failure:
-            raise CommandError(str(failure), returncode=FAILED) from failure
-        except Contention as error:  # the run waits in the queue for the next start
-            raise CommandError(f"{error.title}. {error.message}", returncode=FAILED) from error
+        with refusals_as_exit_codes(NAMES), progress_bar(quiet=options["json"]) as on_step:
+            run = worker.rehearse(wish, on_step=on_step) if wish.dry_run else exported(wish, on_step)
         self.tell(run, as_json=options["json"], output=options["output"])
         if run.status != ExportRun.STATUSES.completed:
             was_cancelled = run.status == ExportRun.STATUSES.cancelled
@@ -196,21 +189,9 @@ def progress_bar(*, quiet: bool) -> Iterator[OnStep]:
         yield lambda percent: progress.update(task, completed=percent)
 
 
-def as_line(error: ValidationError) -> str:
-    """Which options are wrong and why."""
-    names = {"report_tag": "tag", "report_date": "date"}
-    return " ".join(
-        f"--{names.get(name, name).replace('_', '-')}: {' '.join(messages)}"
-        for name, messages in error.message_dict.items()
-    )
-
-
 def limit(text: str) -> int:
     """A number of articles."""
-    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and 1 <= int(text) <= MOST_ARTICLES):
-        message = _("%(text)r is not a whole number from %(least)s to %(most)s")
-        raise ArgumentTypeError(message % {"text": text, "least": 1, "most": MOST_ARTICLES})
-    return int(text)
+    return whole(text, least=1, most=MOST_ARTICLES)
 
 
 def score(text: str) -> Decimal:

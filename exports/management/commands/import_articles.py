@@ -5,32 +5,25 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, BinaryIO
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from api.codec import encode
+from config.shell import BAD_SETUP, CANCELLED, FAILED, OneLineErrors
 from exports.article_files import FORMAT_OF, FORMATS, Imported, Line, OnChunk, import_articles
 from exports.rows import Fault
-from runs.errors import Contention
-
-SOME_REJECTED, BAD_SETUP, STOPPED = 1, 2, 130
+from runs.shell import refusals_as_exit_codes
 
 
-class Command(BaseCommand):
+class Command(OneLineErrors, BaseCommand):
     help = (
         "Take articles in from a file, by their article_id: JSONL (an object per line) or CSV (the first line names "
         "the columns). A thousand go in at once; what is in stays in, and running it again changes nothing. "
         "Rows that cannot be taken go to a reject file with the reason. "
         "Exit codes: 0 all are in, 1 some were rejected, 2 bad arguments or file, 130 stopped by Ctrl-C."
     )
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        parser = super().create_parser(prog_name, subcommand, **kwargs)
-        parser.error = lambda message: refuse_arguments(parser, message)
-        return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", metavar="FILE", help="the file, or - for standard input")
@@ -49,11 +42,12 @@ class Command(BaseCommand):
         name = options["file"]
         file_format = options["format"] or ("jsonl" if name == "-" else FORMAT_OF.get(Path(name).suffix.lower()))
         if file_format is None:
-            refuse(_("Say what the file is: --format jsonl or --format csv."))
+            raise unusable(_("Say what the file is: --format jsonl or --format csv."))
         rejects = RejectFile(Path(options["rejects"] or f"{'articles' if name == '-' else name}.rejects.jsonl"))
         begun = time.monotonic()
         imported = Imported()
         with ExitStack() as stack:
+            stack.enter_context(refusals_as_exit_codes())
             stack.enter_context(rejects)
             file = stack.enter_context(opened(name))
             on_chunk = stack.enter_context(progress_bar(file, quiet=options["json"]))
@@ -72,32 +66,21 @@ class Command(BaseCommand):
                     on_reject=rejects.write,
                     on_chunk=remember,
                 )
-            except ValidationError as error:
-                raise CommandError(" ".join(error.messages), returncode=BAD_SETUP) from error
             except OSError as error:
-                raise CommandError(f"{name}: {error.strerror or error}", returncode=BAD_SETUP) from error
-            except Contention as error:
-                raise CommandError(f"{error.title}. {error.message}", returncode=SOME_REJECTED) from error
+                raise unusable(f"{name}: {error.strerror or error}") from error
             except KeyboardInterrupt as error:
                 message = _("Stopped; the first %(rows)s rows are done.") % {"rows": imported.rows}
-                raise CommandError(message, returncode=STOPPED) from error
+                raise CommandError(message, returncode=CANCELLED) from error
         report = as_report(imported, rejects, time.monotonic() - begun)
         self.stdout.write(encode(report).decode() if options["json"] else as_text(report))
         if imported.rejected:
             message = _("%(rejected)s rows were rejected: see %(file)s") % report
-            raise CommandError(message, returncode=SOME_REJECTED)
+            raise CommandError(message, returncode=FAILED)
 
 
-def refuse(message: str) -> NoReturn:
-    """Leave with the exit code for bad arguments."""
-    raise CommandError(" ".join(message.split()), returncode=BAD_SETUP)
-
-
-def refuse_arguments(parser: CommandParser, message: str) -> NoReturn:
-    """Likewise, in one line, for what the parser found; outside of it nobody catches its exceptions."""
-    if getattr(parser, "called_from_command_line", False):
-        parser.exit(BAD_SETUP, f"Error: {' '.join(message.split())}\n")
-    refuse(message)
+def unusable(message: str) -> CommandError:
+    """A file that cannot be read or written is a bad argument."""
+    return CommandError(" ".join(message.split()), returncode=BAD_SETUP)
 
 
 @contextmanager
@@ -109,7 +92,7 @@ def opened(name: str) -> Iterator[BinaryIO]:
     try:
         file = Path(name).open("rb")  # noqa: SIM115 - closed below, and only opening may be refused
     except OSError as error:
-        refuse(f"{name}: {error.strerror}")
+        raise unusable(f"{name}: {error.strerror}") from error
     with file:
         yield file
 
@@ -134,7 +117,7 @@ class RejectFile:
             try:
                 self.file = self.path.open("wb")
             except OSError as error:
-                refuse(f"{self.path}: {error.strerror}")
+                raise unusable(f"{self.path}: {error.strerror}") from error
         errors = [{"field": fault.field, "code": fault.code, "detail": fault.detail} for fault in faults]
         self.file.write(encode({"line": line.number, "errors": errors, "row": _storable(line.row)}) + b"\n")
 

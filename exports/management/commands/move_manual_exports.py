@@ -2,33 +2,24 @@
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from api.codec import encode_text
+from config.shell import CONFLICT, OneLineErrors
 from exports.choices import Source
 from exports.moving import Moved, move_manual_exports
-from runs.errors import Contention
-
-FAILED, BAD_SETUP, REFUSED = 1, 2, 3
+from runs.shell import refusals_as_exit_codes
 
 
-class Command(BaseCommand):
+class Command(OneLineErrors, BaseCommand):
     help = (
         "Move exports made by hand from the worker's tables to the tables of their own: those of before there were "
         "such tables, which count as the worker's until they are named here, and those of a time with "
         "EXPORTS_MANUAL_STORE=brief. Articles the tag has there already are listed and kept once. "
         "Safe to run twice. Exit codes: 0 done, 1 failed, 2 bad arguments, 3 some tags were refused."
     )
-
-    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
-        parser = super().create_parser(prog_name, subcommand, **kwargs)
-        if parser.called_from_command_line:
-            hint = _("see %(command)s --help") % {"command": f"manage.py {subcommand}"}
-            parser.error = lambda message: parser.exit(BAD_SETUP, f"Error: {message} ({hint})\n")
-        return parser
 
     def add_arguments(self, parser: CommandParser) -> None:
         which = parser.add_mutually_exclusive_group(required=True)
@@ -46,7 +37,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        with refusals_as_exit_codes():  # what was moved before stays moved; the next start goes on
             moved = move_manual_exports(
                 tags=options["tag"],
                 suffix=options["suffix"],
@@ -54,10 +45,6 @@ class Command(BaseCommand):
                 dry_run=options["dry_run"],
                 actor="command",
             )
-        except ValidationError as error:
-            raise CommandError(" ".join(error.messages), returncode=BAD_SETUP) from error
-        except Contention as error:  # what was moved before stays moved; the next start goes on
-            raise CommandError(f"{error.title}. {error.message}", returncode=FAILED) from error
         if options["json"]:
             batches = [each.as_json() for each in moved]
             self.stdout.write(encode_text({"dry_run": options["dry_run"], "batches": batches}))
@@ -66,7 +53,7 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(lines or [_("No brief has such a tag.")]))
         if refused := [each.tag for each in moved if each.refused]:
             message = _("Not moved: %(tags)s.") % {"tags": ", ".join(refused)}
-            raise CommandError(message, returncode=REFUSED)
+            raise CommandError(message, returncode=CONFLICT)
 
 
 def as_lines(moved: Moved, is_rehearsal: bool) -> list[str]:

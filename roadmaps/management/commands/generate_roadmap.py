@@ -10,15 +10,16 @@ from django.utils.translation import gettext as _
 
 from api.codec import encode_text
 from config.language_model import RULES
+from config.shell import BAD_SETUP, OneLineErrors
 from roadmaps import planner
 from roadmaps.choices import Level
-from roadmaps.management.working import as_line, as_lines, as_report, refuse_failure, worked
+from roadmaps.management.working import as_lines, as_report, refuse_failure, worked
 from roadmaps.services import request_roadmap
 from roadmaps.wishes import Wish
-from runs.errors import Contention, RunFailed
-from runs.shell import BAD_SETUP, FAILED, OneLineErrors
+from runs.errors import RunFailed
+from runs.shell import refusals_as_exit_codes
 
-NAMES = {"hours_per_week": "--hours", "level": "--level", "language": "--language"}
+NAMES = {"query": "query", "hours_per_week": "--hours"}
 
 
 class Command(OneLineErrors, BaseCommand):
@@ -40,7 +41,7 @@ class Command(OneLineErrors, BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
+        with refusals_as_exit_codes(NAMES):
             wish = Wish(
                 options["query"], options["level"], hours_per_week=options["hours"], language=options["language"]
             ).checked()
@@ -48,20 +49,18 @@ class Command(OneLineErrors, BaseCommand):
             owner = user_named(options["user"])
             task = request_roadmap(wish, human_review=options["review"], user=owner, actor="command")
             task = worked(task) if options["wait"] else task
-        except ValidationError as error:
-            raise CommandError(as_line(error, NAMES), returncode=BAD_SETUP) from error
-        except RunFailed as failure:
-            raise CommandError(str(failure), returncode=BAD_SETUP) from failure
-        except Contention as error:
-            raise CommandError(f"{error.title}. {error.message}", returncode=FAILED) from error
         self.stdout.write(encode_text(as_report(task)) if options["json"] else "\n".join(as_lines(task)))
         refuse_failure(task)
 
 
 def refuse_unknown(wish: Wish) -> None:
-    """Without a language model: RunFailed, naming what is known, before anything is queued."""
-    if settings.LLM_PROVIDER == RULES:
+    """Without a language model a topic that is not known is a bad argument, before anything is queued."""
+    if settings.LLM_PROVIDER != RULES:
+        return
+    try:
         planner.intent(wish)
+    except RunFailed as failure:
+        raise CommandError(str(failure), returncode=BAD_SETUP) from failure
 
 
 def user_named(name: str | None) -> Any:
@@ -71,5 +70,5 @@ def user_named(name: str | None) -> Any:
     user = get_user_model().objects.filter(username=name, is_active=True).first() if "\0" not in name else None
     if user is None:
         message = _("There is no active user of this name.")
-        raise ValidationError({"--user": ValidationError(message, code="does-not-exist")})
+        raise ValidationError({"user": ValidationError(message, code="does-not-exist")})
     return user

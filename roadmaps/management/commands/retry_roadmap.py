@@ -4,16 +4,18 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 
 from api.codec import encode_text
+from config.shell import OneLineErrors
 from roadmaps.choices import StepName, Strategy
-from roadmaps.management.working import as_line, as_lines, as_report, refuse_failure, worked
+from roadmaps.management.working import as_lines, as_report, refuse_failure, worked
 from roadmaps.models import RoadmapTask
 from roadmaps.services import Retried, RetryWish, retry_roadmap
-from runs.errors import Conflict, Contention
-from runs.shell import BAD_SETUP, CONFLICT, FAILED, OneLineErrors
+from runs.shell import refusals_as_exit_codes
+
+NAMES = {"id": "id"}
 
 
 class Command(OneLineErrors, BaseCommand):
@@ -34,15 +36,9 @@ class Command(OneLineErrors, BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         strategy, step = options["strategy"], options["from_step"]
         wish = RetryWish(Strategy(strategy) if strategy else None, StepName(step) if step else None)
-        try:
+        with refusals_as_exit_codes(NAMES):
             retried = retry_roadmap(task_of(options["id"]), wish, actor="command")
             task = worked(retried.task) if options["wait"] else retried.task
-        except ValidationError as error:
-            raise CommandError(as_line(error, {}), returncode=BAD_SETUP) from error
-        except Conflict as conflict:
-            raise CommandError(str(conflict), returncode=CONFLICT) from conflict
-        except Contention as error:
-            raise CommandError(f"{error.title}. {error.message}", returncode=FAILED) from error
         if options["json"]:
             self.stdout.write(encode_text(as_report(task) | what_it_does(retried)))
         else:

@@ -9,11 +9,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from api.codec import encode_text
+from config.shell import FAILED, OneLineErrors
 from watch.findings import Finding, examine_everything
 from watch.mending import mend
 
 
-class Command(BaseCommand):
+class Command(OneLineErrors, BaseCommand):
     help = (
         "Look at the whole installation and say what to do about what is wrong. "
         "Exit codes: 0 everything is fine, 1 there are problems."
@@ -38,7 +39,7 @@ class Command(BaseCommand):
         else:
             self.stdout.write("\n".join([*self.lines(found), "", summary(len(problems))]))
         if problems:
-            sys.exit(1)
+            sys.exit(FAILED)
 
     def lines(self, found: list[Finding]) -> Iterator[str]:
         """Ticks, checks and texts in columns; what mends a problem stands below it."""
