@@ -31,9 +31,10 @@ from etl.documents.admin.stages import BEGINS_AT, stations, what_to_do
 from etl.documents.admin.uploading import UploadScreens
 from etl.documents.admin.visible import TOLD, VisibleAdmin, in_words, link_to
 from etl.documents.choices import DocumentStatus, Stage
-from etl.documents.models import DocumentStep, ETLTask, Project, TableMount
+from etl.documents.models import DocumentStep, ETLTask, Project, Table, TableMount
 from etl.documents.parsed import Unreadable
 from etl.documents.services import cancel_document, retry_document
+from etl.documents.texts import text_of
 from llm.models import LLMCall
 from runs.admin import RunAdmin
 from runs.errors import Conflict
@@ -254,9 +255,10 @@ class DocumentTaskAdmin(MountScreens, UploadScreens, VisibleAdmin, RunAdmin):
     # --- the page --------------------------------------------------------------------------------
 
     def page_context(self, task: ETLTask) -> Context:
-        steps = list(DocumentStep.objects.of(task).in_order().defer("input"))
+        steps = list(DocumentStep.objects.of(task).in_order().defer("input", "output"))
         present = [step for step in steps if step.retry == task.retries]
         is_mounted = bool(task.is_mounted)  # type: ignore[attr-defined]
+        text = text_of(task)
         overlaid([task])
         return super().page_context(task) | {
             "title": task.filename,
@@ -270,8 +272,8 @@ class DocumentTaskAdmin(MountScreens, UploadScreens, VisibleAdmin, RunAdmin):
             "steps": told_apart(steps) if len(steps) > len(present) else [],
             "advice": what_to_do(task),
             "error_stage": task.get_error_stage_display(),
-            "result": result_of(task, steps),
-            "files": files_of(task, steps),
+            "result": result_of(task, text),
+            "files": files_of(task, text),
         }
 
     def render_change_form(self, request: HttpRequest, context: Context, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -282,8 +284,7 @@ class DocumentTaskAdmin(MountScreens, UploadScreens, VisibleAdmin, RunAdmin):
     def file_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse | FileResponse:
         """The upload, its text or its JSON, always as a download: nobody's HTML is ever a page of ours."""
         task = self.found(request, pk)
-        steps = list(DocumentStep.objects.of(task).in_order().defer("input"))
-        wanted = {each.name: each for each in files_of(task, steps)}.get(name)
+        wanted = {each.name: each for each in files_of(task, text_of(task))}.get(name)
         if wanted is None:
             raise Http404
         try:
@@ -316,9 +317,10 @@ class DocumentTaskAdmin(MountScreens, UploadScreens, VisibleAdmin, RunAdmin):
 
     @admin.display(description=gettext_lazy("mount asked for"))
     def mount_wish(self, task: ETLTask) -> SafeString | str:
-        if task.mount_table is None:
+        table = Table.objects.only("name").filter(pk=task.mount_table_id).first()
+        if table is None:
             return self.empty_value_display
-        return format_html("{} <code>{}</code>", link_to(task.mount_table), task.mount_pointer or '""')
+        return format_html("{} <code>{}</code>", link_to(table), task.mount_pointer or '""')
 
     @admin.display(description=gettext_lazy("stage"))
     def stage(self, task: ETLTask) -> SafeString | str | None:
