@@ -128,7 +128,7 @@ def hold_ten_thousand(project: Project, user: User) -> None:
         cursor.execute(HELD, [project.pk, user.pk, 10_000])
         cursor.execute("VACUUM (ANALYZE) etl_task")
     for pk, token in ETLTask.objects.order_by("-id").values_list("pk", "lease_token")[:LISTED]:
-        hot.Teller(pk, token).tell(Stage.TRANSFORM, 80, 3, 7)
+        hot.Teller(pk, token or 0).tell(Stage.TRANSFORM, 80, 3, 7)
 
 
 def look_at_page(client: Client) -> None:
