@@ -37,7 +37,9 @@ def run_document(pk: int) -> None:
     if lease is None:
         return
     with lease:
-        task = ETLTask.objects.select_related("project", "rule", "mount_table", "requested_by").get(pk=pk)
+        # neither what an earlier retry has made nor the table it goes into is looked at, and either may be long
+        tasks = ETLTask.objects.select_related("project", "rule", "requested_by").defer("result")
+        task = tasks.get(pk=pk)
         Processing(lease, task).work()
 
 

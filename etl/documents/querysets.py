@@ -6,9 +6,11 @@ from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, Func, OuterRef, Q, Value
+from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import JSONObject
 
+from api.codec import ExactJSONField
 from runs.querysets import RunQuerySet
 
 
@@ -70,6 +72,17 @@ class TaskQuerySet(RunQuerySet):
     def standing_at(self, status: str) -> Any:
         """In a status, as far as the database knows: of those in between it knows only that a worker has the task."""
         return self.active() if status in self.statuses.active else self.filter(status=status)
+
+    def result_facts(self) -> Any:
+        """Of each what its result says beside the output, which may have millions of characters; None without one."""
+        without = Func(
+            F("result"), Value("output"), template="%(expressions)s", arg_joiner=" - ", output_field=ExactJSONField()
+        )
+        return self.values_list(without, flat=True)
+
+    def outputs(self) -> Any:
+        """Of each the output alone; None without one."""
+        return self.values_list(KeyTransform("output", "result"), flat=True)
 
 
 class MountQuerySet(models.QuerySet):

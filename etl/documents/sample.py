@@ -85,4 +85,4 @@ def load(operator: Any) -> list[str]:
 
 def _rule(name: str, schema: dict[str, Any], mode: RuleMode, project: Project, operator: Any) -> ETLRule:
     rule = ETLRule(name=name, json_schema=schema, mode=mode, project=project)
-    return rules.save_rule(rule, user=operator, actor=operator)
+    return rules.create_rule(rule, user=operator, actor=operator)

@@ -130,7 +130,7 @@ def retry_document(task: ETLTask, *, from_stage: Stage | None = None, actor: Any
     """
 
     def reopen() -> ETLTask:
-        old = ETLTask.objects.select_for_update(no_key=True).get(pk=task.pk)
+        old = ETLTask.objects.select_for_update(no_key=True).defer("result").get(pk=task.pk)
         stage = _stage_to_begin_at(old, from_stage)
         DocumentStep.objects.filter(run=old, step__in=[each.value for each in STAGES[stage]]).make_void()
         values: dict[str, Any] = {"error_stage": "", "rule_name": old.rule.name if old.rule else ""}
@@ -145,7 +145,7 @@ def retry_document(task: ETLTask, *, from_stage: Stage | None = None, actor: Any
             after={"fromStage": stage.value},
         )
         ring(old)
-        return ETLTask.objects.get(pk=old.pk)
+        return ETLTask.objects.defer("result").get(pk=old.pk)
 
     return atomic_retried(reopen)
 
@@ -188,7 +188,7 @@ def _found(wish: DocumentWish, user: Any) -> tuple[Project, ETLRule | None, Tabl
     if wish.table_id is not None:
         if not user.has_perm("etl.mount_table"):
             raise PermissionDenied(_("You may not mount results into a table."))
-        table = Table.objects.visible_to(user).filter(pk=wish.table_id).first()
+        table = Table.objects.visible_to(user).defer("data").filter(pk=wish.table_id).first()
         if table is None:
             message = _("There is no such table, or it is not yours to see.")
             raise NotThere("table-not-found", message, tableId=wish.table_id)

@@ -104,10 +104,11 @@ def keep(task: ETLTask, what: str, extension: str, content: bytes) -> str:
     return f"{task.pk}/{name}"
 
 
-def read(key: str) -> bytes:
-    """What lies under a key. Raises Unreadable ("file-lost") when it is gone."""
+def read(key: str, most: int = -1) -> bytes:
+    """What lies under a key, or so many bytes of it. Raises Unreadable ("file-lost") when it is gone."""
     try:
-        return path_of(key).read_bytes()
+        with path_of(key).open("rb") as file:
+            return file.read(most)
     except OSError as error:
         raise Unreadable(DocumentError.FILE_LOST, key) from error
 

@@ -35,6 +35,10 @@ class Text:
         """The Markdown, UTF-8. Raises Unreadable ("file-lost")."""
         return storage.read(self.key)
 
+    def beginning(self, most: int) -> bytes:
+        """So many bytes of it. Raises Unreadable ("file-lost")."""
+        return storage.read(self.key, most)
+
 
 def text_of(task: ETLTask) -> Text | None:
     """What was last read of it; None while nothing was, or when it is being read anew."""

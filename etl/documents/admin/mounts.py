@@ -44,7 +44,6 @@ class TableMountAdmin(VisibleAdmin, ReadOnlyAdmin):
 
     list_display = ("place", "table_name", "state", "table_version", "mounted_by", "mounted_at")
     list_filter: ClassVar[Any] = (StateFilter, "mounted_at")
-    list_select_related = ("table", "mounted_by")
     search_fields = ("key__exact",)
     search_help_text = gettext_lazy("The whole key")
     ordering = ("-id",)
@@ -62,7 +61,8 @@ class TableMountAdmin(VisibleAdmin, ReadOnlyAdmin):
     readonly_fields = ("table_link", "place", "state", "task_link", "stood_there")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).defer("previous", "table__data")
+        mounts = super().get_queryset(request).select_related("table", "mounted_by")
+        return mounts.defer("previous", "table__data")
 
     def get_object(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """With what the page may show of its task: a member of the table's project need not see the task's."""

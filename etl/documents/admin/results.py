@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -10,16 +9,12 @@ from typing import Any
 from django.utils.safestring import SafeString
 
 from desk.badges import badge
-from etl.documents import storage
 from etl.documents.admin.trees import Tree, drawn
-from etl.documents.choices import Stage
-from etl.documents.mineru import credit_of
-from etl.documents.models import DocumentStep, ETLTask
-from etl.documents.notes import notes_in_words
+from etl.documents.models import ETLTask
 from etl.documents.parsed import Unreadable
+from etl.documents.texts import Text
 from llm.choices import GeneratorKind
 from llm.generator import generator_label
-from runs.choices import StepOutcome
 
 TEXT_SHOWN = 60_000  # bytes; the rest is in the download
 OUTPUT_SHOWN = 5_000_000  # bytes; a longer one is only a download
@@ -37,7 +32,7 @@ class TaskFile:
 
 
 @dataclass(frozen=True)
-class Text:
+class ShownText:
     """What was read, or the beginning of it."""
 
     content: str
@@ -52,62 +47,60 @@ class Text:
 class Result:
     """What a page shows of a task; parts that are not there yet are None."""
 
-    text: Text | None
+    text: ShownText | None
     tree: Tree | None
     is_too_long: bool
     generator: SafeString | None
     unresolved: list[str]
 
 
-def read_step(steps: Sequence[DocumentStep]) -> DocumentStep | None:
-    """The record of the last reading that gave a text."""
-    made = [step for step in steps if step.step == Stage.PARSE and step.outcome != StepOutcome.FAILED and step.output]
-    return made[-1] if made else None
-
-
-def files_of(task: ETLTask, steps: Sequence[DocumentStep]) -> list[TaskFile]:
+def files_of(task: ETLTask, text: Text | None) -> list[TaskFile]:
     """The upload, and what was made of it."""
     stem = PurePath(task.filename).stem or "document"
     found = [TaskFile("original", task.file, task.filename, "application/octet-stream")]
-    if (step := read_step(steps)) is not None and (key := step.output.get("file")):
-        found.append(TaskFile("text", key, f"{stem}.md", "text/markdown; charset=utf-8"))
-    if task.result and (key := task.result.get("output_path")):
+    if text is not None:
+        found.append(TaskFile("text", text.key, f"{stem}.md", "text/markdown; charset=utf-8"))
+    if key := (_facts(task) or {}).get("output_path"):
         found.append(TaskFile("result", key, f"{stem}.json", "application/json"))
     return found
 
 
-def result_of(task: ETLTask, steps: Sequence[DocumentStep]) -> Result | None:
+def result_of(task: ETLTask, text: Text | None) -> Result | None:
     """Everything that is there; None while nothing is."""
-    step = read_step(steps)
-    text = _text(step.output) if step is not None else None
-    result = task.result or {}
-    if text is None and not result:
+    facts, shown = _facts(task), _shown(text)
+    if shown is None and facts is None:
         return None
-    has_output = "output" in result
-    is_too_long = (result.get("output_size") or 0) > OUTPUT_SHOWN
+    facts = facts or {}
+    is_too_long = (facts.get("output_size") or 0) > OUTPUT_SHOWN
+    output = None if is_too_long else ETLTask.objects.filter(pk=task.pk).outputs().first()
     return Result(
-        text=text,
-        tree=drawn(result["output"]) if has_output and not is_too_long else None,
+        text=shown,
+        tree=None if output is None else drawn(output),
         is_too_long=is_too_long,
-        generator=_generator(result.get("generator") or {}),
-        unresolved=list(map(str, result.get("unresolved") or [])),
+        generator=_generator(facts.get("generator") or {}),
+        unresolved=list(map(str, facts.get("unresolved") or [])),
     )
 
 
-def _text(output: dict[str, Any]) -> Text | None:
-    try:
-        with storage.path_of(output.get("file") or "-").open("rb") as file:
-            content = file.read(TEXT_SHOWN + 1)
-    except (Unreadable, OSError):
+def _facts(task: ETLTask) -> dict[str, Any] | None:
+    facts: dict[str, Any] | None = ETLTask.objects.filter(pk=task.pk).result_facts().first()
+    return facts
+
+
+def _shown(text: Text | None) -> ShownText | None:
+    if text is None:
         return None
-    parser = str(output.get("parser") or "")
-    return Text(
+    try:
+        content = text.beginning(TEXT_SHOWN + 1)
+    except Unreadable:
+        return None
+    return ShownText(
         content=content[:TEXT_SHOWN].decode(errors="ignore"),
         is_cut=len(content) > TEXT_SHOWN,
-        parser=parser,
-        credit=credit_of(parser),
-        pages=output.get("pages"),
-        notes=notes_in_words((output.get("notes") or [])[:NOTES_SHOWN]),
+        parser=text.parser,
+        credit=text.credit,
+        pages=text.pages,
+        notes=text.in_words[:NOTES_SHOWN],
     )
 
 

@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 import msgspec
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -20,11 +21,11 @@ from api.codec import decode
 from api.parsers import JSONParser
 from desk.admin import OpsModelAdmin
 from desk.badges import badge, readable
-from desk.object_actions import object_action
-from etl.documents.admin.visible import TOLD, ProjectChoice, ServedAdmin, in_words
+from desk.object_actions import Context, object_action
+from etl.documents.admin.visible import TOLD, ProjectChoice, ServedAdmin, in_words, page_of
 from etl.documents.choices import RuleMode
 from etl.documents.models import ETLRule
-from etl.documents.rules import delete_rule, save_rule
+from etl.documents.rules import change_rule, create_rule, delete_rule, may_manage
 from etl.documents.shaping.schemas import check_schema
 
 EMPTY_SCHEMA = {"type": "object", "properties": {"title": {"type": "string", "title": "标题"}}}
@@ -70,6 +71,8 @@ class RuleForm(forms.ModelForm):
         ),
     )
 
+    seen = forms.CharField(widget=forms.HiddenInput, required=False)  # which version the editor has read
+
     class Meta:
         model = ETLRule
         fields = ("name", "description", "project", "mode", "json_schema", "system_prompt")
@@ -91,6 +94,10 @@ class RuleForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.instance.pk is None:
+            del self.fields["seen"]
+        else:
+            self.initial["seen"] = self.instance.updated_at.isoformat()
         if "project" in self.fields:
             model_field = self.fields["project"]
             self.fields["project"] = ProjectChoice(
@@ -112,6 +119,22 @@ class RuleForm(forms.ModelForm):
         except ValidationError as error:
             raise ValidationError(error.messages, code="bad-schema") from error
         return schema
+
+    def clean(self) -> dict[str, Any]:
+        """What was typed on top of another version is not kept; it stays in the form."""
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        if "seen" in self.fields and given.get("seen") != self.initial["seen"]:
+            raise ValidationError(_outdated_with_link(self.instance), code="stale")
+        return given
+
+
+def _outdated_with_link(rule: ETLRule) -> SafeString:
+    told = _(
+        "Somebody changed the rule after you opened it. Nothing was kept; what you typed stands below. Compare it with "
+        "the rule as it is now."
+    )
+    link = '{} <a href="{}" target="_blank" rel="noopener">{}</a>'
+    return format_html(link, told, page_of(rule), _("The rule now"))
 
 
 @admin.register(ETLRule)
@@ -144,8 +167,17 @@ class RuleAdmin(ServedAdmin, OpsModelAdmin):
             (None, {"fields": ("name", "description", "project")}),
             (gettext_lazy("Shape"), {"fields": ("mode", "json_schema", "system_prompt")}),
         ]
-        state = (gettext_lazy("State"), {"fields": ("owner", "created_at", "updated_at")})
-        return written if obj is None else [*written, state]
+        if obj is None:
+            return written
+        hidden = [(None, {"fields": ("seen",)})] if self.has_change_permission(request, obj) else []
+        return [*written, (gettext_lazy("State"), {"fields": ("owner", "created_at", "updated_at")}), *hidden]
+
+    def has_change_permission(self, request: HttpRequest, obj: ETLRule | None = None) -> bool:
+        may = super().has_change_permission(request, obj)
+        return may and (obj is None or may_manage(obj, request.user))
+
+    def buttons(self, request: HttpRequest, obj: Any = None) -> list[dict[str, Any]]:
+        return super().buttons(request, obj) if obj is None or may_manage(obj, request.user) else []
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
@@ -158,7 +190,17 @@ class RuleAdmin(ServedAdmin, OpsModelAdmin):
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, rule: ETLRule, form: RuleForm, change: bool) -> None:
-        save_rule(rule, user=request.user, actor=request.user)
+        if not change:
+            create_rule(rule, user=request.user, actor=request.user)
+            return
+        changes = {name: value for name, value in form.cleaned_data.items() if name != "seen"}
+        change_rule(rule, changes, seen=rule.updated_at, user=request.user, actor=request.user)
+
+    def render_change_form(self, request: HttpRequest, context: Context, *args: Any, **kwargs: Any) -> HttpResponse:
+        page = super().render_change_form(request, context, *args, **kwargs)
+        if context["adminform"].form.has_error(NON_FIELD_ERRORS, code="stale"):
+            page.status_code = 412
+        return page
 
     @object_action(
         label=gettext_lazy("Delete the rule"),

@@ -8,9 +8,8 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.urls import URLPattern, reverse
@@ -28,21 +27,28 @@ from etl.documents import hot, storage
 from etl.documents.admin.mounting import MountScreens
 from etl.documents.admin.results import files_of, result_of
 from etl.documents.admin.stages import BEGINS_AT, stations, what_to_do
+from etl.documents.admin.task_filters import (
+    STANDING,
+    FailedAtFilter,
+    MountedFilter,
+    OwnerFilter,
+    ProjectFilter,
+    StatusFilter,
+)
 from etl.documents.admin.uploading import UploadScreens
 from etl.documents.admin.visible import TOLD, VisibleAdmin, in_words, link_to
 from etl.documents.choices import DocumentStatus, Stage
-from etl.documents.models import DocumentStep, ETLTask, Project, TableMount
+from etl.documents.models import DocumentStep, ETLTask, Table
 from etl.documents.parsed import Unreadable
 from etl.documents.services import cancel_document, retry_document
+from etl.documents.texts import text_of
 from llm.models import LLMCall
 from runs.admin import RunAdmin
 from runs.errors import Conflict
 
 POLL_PATH = "/api/v1/etl/tasks/{}"
 BULK_AT_MOST = 500
-CHOICES_AT_MOST = 100
 MAY_RUN = "etl.run_document"
-STANDING = TableMount.objects.standing().filter(task=OuterRef("pk"))
 
 
 class OverlaidList(OpsChangeList):
@@ -61,74 +67,6 @@ def overlaid(tasks: Iterable[ETLTask]) -> list[ETLTask]:
         if (told := known.get(task.pk)) is not None:
             task.status, task.progress, task.told = told.status, told.percent, told  # type: ignore[attr-defined]
     return shown
-
-
-class StatusFilter(admin.SimpleListFilter):
-    """The database does not tell the two statuses between apart, so either finds both."""
-
-    title = gettext_lazy("status")
-    parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return list(DocumentStatus.choices)
-
-    def queryset(self, request: HttpRequest, tasks: QuerySet) -> QuerySet:
-        status = self.value()
-        if not status:
-            return tasks
-        active = ETLTask.STATUSES.active
-        return tasks.filter(status__in=active if status in active else [status])
-
-
-class FailedAtFilter(admin.SimpleListFilter):
-    title = gettext_lazy("failed at")
-    parameter_name = "failed_at"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(stage.value, stage.label) for stage in Stage if stage != Stage.UPLOAD]
-
-    def queryset(self, request: HttpRequest, tasks: QuerySet) -> QuerySet:
-        return tasks.filter(error_stage=self.value()) if self.value() else tasks
-
-
-class ProjectFilter(admin.SimpleListFilter):
-    title = gettext_lazy("project")
-    parameter_name = "project"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        seen = Project.objects.visible_to(request.user).order_by("-pk").values_list("pk", "name")
-        return [(str(pk), name) for pk, name in seen[:CHOICES_AT_MOST]]
-
-    def queryset(self, request: HttpRequest, tasks: QuerySet) -> QuerySet:
-        return tasks.filter(project_id=self.value()) if self.value() else tasks
-
-
-class OwnerFilter(admin.SimpleListFilter):
-    """Whoever uploaded something that the user may see."""
-
-    title = gettext_lazy("owner")
-    parameter_name = "owner"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        theirs = ETLTask.objects.visible_to(request.user).filter(requested_by=OuterRef("pk"))
-        users = get_user_model().objects.filter(Exists(theirs)).order_by("username")
-        return [(str(pk), name) for pk, name in users.values_list("pk", "username")[:CHOICES_AT_MOST]]
-
-    def queryset(self, request: HttpRequest, tasks: QuerySet) -> QuerySet:
-        return tasks.filter(requested_by_id=self.value()) if self.value() else tasks
-
-
-class MountedFilter(admin.SimpleListFilter):
-    title = gettext_lazy("mounted")
-    parameter_name = "mounted"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("yes", _("Yes")), ("no", _("No"))]
-
-    def queryset(self, request: HttpRequest, tasks: QuerySet) -> QuerySet:
-        if self.value() == "yes":
-            return tasks.filter(Exists(STANDING))
-        return tasks.filter(~Exists(STANDING)) if self.value() == "no" else tasks
 
 
 @admin.register(ETLTask)
@@ -254,9 +192,10 @@ class DocumentTaskAdmin(MountScreens, UploadScreens, VisibleAdmin, RunAdmin):
     # --- the page --------------------------------------------------------------------------------
 
     def page_context(self, task: ETLTask) -> Context:
-        steps = list(DocumentStep.objects.of(task).in_order().defer("input"))
+        steps = list(DocumentStep.objects.of(task).in_order().defer("input", "output"))
         present = [step for step in steps if step.retry == task.retries]
         is_mounted = bool(task.is_mounted)  # type: ignore[attr-defined]
+        text = text_of(task)
         overlaid([task])
         return super().page_context(task) | {
             "title": task.filename,
@@ -270,8 +209,8 @@ class DocumentTaskAdmin(MountScreens, UploadScreens, VisibleAdmin, RunAdmin):
             "steps": told_apart(steps) if len(steps) > len(present) else [],
             "advice": what_to_do(task),
             "error_stage": task.get_error_stage_display(),
-            "result": result_of(task, steps),
-            "files": files_of(task, steps),
+            "result": result_of(task, text),
+            "files": files_of(task, text),
         }
 
     def render_change_form(self, request: HttpRequest, context: Context, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -282,8 +221,7 @@ class DocumentTaskAdmin(MountScreens, UploadScreens, VisibleAdmin, RunAdmin):
     def file_view(self, request: HttpRequest, pk: int, name: str) -> HttpResponse | FileResponse:
         """The upload, its text or its JSON, always as a download: nobody's HTML is ever a page of ours."""
         task = self.found(request, pk)
-        steps = list(DocumentStep.objects.of(task).in_order().defer("input"))
-        wanted = {each.name: each for each in files_of(task, steps)}.get(name)
+        wanted = {each.name: each for each in files_of(task, text_of(task))}.get(name)
         if wanted is None:
             raise Http404
         try:
@@ -316,9 +254,10 @@ class DocumentTaskAdmin(MountScreens, UploadScreens, VisibleAdmin, RunAdmin):
 
     @admin.display(description=gettext_lazy("mount asked for"))
     def mount_wish(self, task: ETLTask) -> SafeString | str:
-        if task.mount_table is None:
+        table = Table.objects.only("name").filter(pk=task.mount_table_id).first()
+        if table is None:
             return self.empty_value_display
-        return format_html("{} <code>{}</code>", link_to(task.mount_table), task.mount_pointer or '""')
+        return format_html("{} <code>{}</code>", link_to(table), task.mount_pointer or '""')
 
     @admin.display(description=gettext_lazy("stage"))
     def stage(self, task: ETLTask) -> SafeString | str | None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from drf_spectacular.utils import OpenApiTypes, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiTypes, extend_schema
 from rest_framework import mixins, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.conditional import ConditionalRetrieve
+from api.conditional import ConditionalRetrieve, etag_of_body, require_match
 from api.filters import FilterSet, WholeNumberFilter
 from api.idempotency import idempotent
 from api.problems import CONTENT_TYPE
@@ -21,6 +22,9 @@ from etl.documents.api.windows import WindowPagination
 from etl.documents.choices import RuleMode
 from etl.documents.models import ETLRule
 
+_IF_MATCH = OpenApiParameter(
+    "If-Match", {"type": "string"}, OpenApiParameter.HEADER, description="The ETag of the rule you have read."
+)
 _PROBLEM = OpenApiTypes.OBJECT
 
 
@@ -114,26 +118,38 @@ class RuleViewSet(ConditionalRetrieve, mixins.ListModelMixin, OpsViewSet):
         """Make a rule; it is the caller's."""
         wish = NewRuleSerializer(data=request.data)
         wish.is_valid(raise_exception=True)
-        rule = rules.save_rule(ETLRule(**wish.validated_data), user=request.user, actor=request.user)
+        rule = rules.create_rule(ETLRule(**wish.validated_data), user=request.user, actor=request.user)
         shown = self.get_serializer(self.get_queryset().get(pk=rule.pk)).data
         return Response(shown, status=201, headers={"Location": f"{request.path}/{rule.pk}"})
 
-    @extend_schema(request=RuleEditSerializer, responses=RuleSerializer)
+    @extend_schema(
+        parameters=[_IF_MATCH],
+        request=RuleEditSerializer,
+        responses={200: RuleSerializer, (412, CONTENT_TYPE): _PROBLEM},
+    )
     def partial_update(self, request: Request, pk: str) -> Response:
-        """Change it for tasks that are shaped from now on; only the owner and administrators may."""
+        """Change it for tasks that are shaped from now on; only the owner and administrators may.
+
+        With `If-Match` 412 `stale` if somebody changed it after you read it.
+        """
         rule: ETLRule = self.get_object()
-        rules.insist_on_managing(rule, request.user)
+        seen = self._seen(request, rule)
         wish = RuleEditSerializer(data=request.data)
         wish.is_valid(raise_exception=True)
-        for name, value in wish.validated_data.items():
-            setattr(rule, name, value)
-        rules.save_rule(rule, user=request.user, actor=request.user)
-        return Response(self.get_serializer(self.get_object()).data)
+        rules.change_rule(rule, wish.validated_data, seen=seen, user=request.user, actor=request.user)
+        shown = self.get_serializer(self.get_object()).data
+        return Response(shown, headers={"ETag": etag_of_body(rule.pk, shown)})
 
-    @extend_schema(responses={204: None})
+    @extend_schema(parameters=[_IF_MATCH], responses={204: None, (412, CONTENT_TYPE): _PROBLEM})
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete it; only the owner and administrators may. 409 `rule-in-use` while open tasks need it."""
         rule: ETLRule = self.get_object()
-        rules.insist_on_managing(rule, request.user)
-        rules.delete_rule(rule, actor=request.user)
+        rules.delete_rule(rule, seen=self._seen(request, rule), actor=request.user)
         return Response(status=204)
+
+    def _seen(self, request: Request, rule: ETLRule) -> datetime | None:
+        """Which version the client has seen, if it says so; the service looks again under the lock."""
+        if "If-Match" not in request.headers:
+            return None
+        require_match(request, etag_of_body(rule.pk, self.get_serializer(rule).data))
+        return rule.updated_at

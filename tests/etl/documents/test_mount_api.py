@@ -1,5 +1,7 @@
 """Projects, tables and mounts as programs see them."""
 
+import re
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -7,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 import documents
 from access.models import AuditEvent
 from conftest import make_user
+from etl.documents.api import urls
 from etl.documents.models import ETLRule, ETLTask, Project, Table, TableMount
 
 pytestmark = pytest.mark.django_db
@@ -183,6 +186,22 @@ def test_a_mount_and_the_same_again(api, table, task, names):
     assert again == first | {"created": False, "message": "It was mounted there already"}
 
 
+def test_keys_with_slashes_and_tildes_are_escaped_wherever_they_are_told(api, project, task):
+    into = documents.table(project, '{"a/b~c": {"键": {}}}')
+    wish = {"tableId": into.pk, "jsonPath": "/a~1b~0c/键", "key": "x/y~z"}
+    done = good(api.post(f"{HERE}/tasks/{task.pk}/mount", wish), "mounted")
+    path = "/a~1b~0c/键/x~1y~0z"
+    assert done["mountedPath"] == path
+    assert good(api.get(f"{HERE}/tasks/{task.pk}"))["mounts"][0]["mountedPath"] == path
+    (listed,) = good(api.get(f"{HERE}/mounts"))["mounts"]
+    assert (listed["mountedPath"], listed["key"], listed["jsonPath"]) == (path, "x/y~z", "/a~1b~0c/键")
+    assert api.get(f"{HERE}/tables/{into.pk}/data", {"pointer": path}).content.decode() == documents.at(
+        into, "a/b~c", "键", "x/y~z"
+    )
+    good(api.delete(f"{HERE}/mounts/{done['mountId']}"))
+    assert documents.document(into) == '{"a/b~c": {"键": {}}}'
+
+
 def test_a_conflict_is_told_skipped_or_replaced(api, table, project, task):
     path, wish = f"{HERE}/tasks/{task.pk}/mount", {"tableId": table.pk, "jsonPath": "", "key": "text"}
     assert problem(api.post(path, wish), 409, "path-conflict")["conflictingKeys"] == ["text"]
@@ -318,6 +337,34 @@ def test_another_users_anything_is_404_everywhere(api, client_of, project, table
         assert good(other.get(f"{HERE}/{plural}"))[plural] == []
         assert good(api.get(f"{HERE}/{plural}"))[plural] != []
         assert good(client_of(administrator).get(f"{HERE}/{plural}"))[plural] != []
+
+
+def routes_with_an_id(ids):
+    """Method and address, by `ids` of their kind, of every route of documents that names one thing."""
+    for pattern in (*urls.urlpatterns, *urls.router.urls):
+        kind, _slash, rest = str(pattern.pattern).strip("^$").partition("/")
+        if rest.startswith(("(?P<pk>", "<int:")):
+            methods = set(getattr(pattern.callback, "actions", None) or ["post"]) - {"head"}  # which DRF adds itself
+            yield from ((method, kind, re.sub(r"^[^/]+", str(ids[kind]), rest)) for method in sorted(methods))
+
+
+def test_every_route_that_names_a_thing_answers_others_as_if_there_were_none(api, client_of, project, table, task):
+    done = good(api.post(f"{HERE}/tasks/{task.pk}/mount", {"tableId": table.pk, "jsonPath": ""}))
+    rule = ETLRule.objects.create(name="R", owner=project.owner, project=project, json_schema={"type": "object"})
+    ids = {"projects": project.pk, "tables": table.pk, "tasks": task.pk, "rules": rule.pk, "mounts": done["mountId"]}
+    other, before = client_of(make_user("other", role="operator")), contents()
+    routes = list(routes_with_an_id(ids))
+    assert {kind for _method, kind, _rest in routes} == ids.keys()
+    assert ("post", "tasks", f"{task.pk}/mount") in routes
+    for method, kind, rest in routes:
+        answers = []
+        for asked in (rest, re.sub(r"^[0-9]+", "999999999", rest)):
+            sent = {} if method == "get" else {"data": {}}
+            answer = getattr(other, method)(f"{HERE}/{kind}/{asked}", **sent).json()
+            answers.append({name: answer[name] for name in ("status", "type", "title", "detail")})
+        assert answers[0] == answers[1], (method, kind, rest)
+        assert answers[0]["status"] == 404, (method, kind, rest)
+    assert contents() == before
 
 
 def test_somebodys_result_does_not_go_into_another_ones_table(client_of, project, table):

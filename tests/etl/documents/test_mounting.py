@@ -226,6 +226,18 @@ def test_the_same_task_with_a_new_result_is_a_conflict(mount, table, task):
     assert (done.created, done.replaced, done.table_version) == (True, True, 2)
 
 
+def test_the_same_content_with_its_keys_in_another_order_is_the_same(mount, table, task):
+    documents.give(task, '{"b": {"y": 1.10, "键": [1, 2]}, "a": null}')
+    mount(task)
+    documents.give(task, '{"a": null, "b": {"键": [1, 2], "y": 1.10}}')
+    before = everything()
+    again = mount(task)
+    assert (again.created, again.table_version) == (False, 1)
+    assert everything() == before
+    documents.give(task, '{"a": null, "b": {"键": [2, 1], "y": 1.10}}')  # a list is another matter
+    assert refusal(Conflict, mount, task).slug == "path-conflict"
+
+
 def test_other_digits_are_another_content(mount, table, task):
     documents.give(task, '{"price": 1.10}')
     mount(task)

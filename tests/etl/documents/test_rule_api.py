@@ -91,6 +91,48 @@ def test_a_member_uses_a_rule_and_does_not_change_it(client_of, project, operato
     good(boss.delete(path), status=204)
 
 
+def test_who_has_seen_another_version_changes_and_deletes_nothing(api):
+    path = f"{HERE}/{good(api.post(HERE, {'name': 'R', 'jsonSchema': SCHEMA}), status=201)['ruleId']}"
+    seen = {"If-Match": api.get(path)["ETag"]}
+    changed = api.patch(path, {"name": "First"}, headers=seen)
+    good(changed, "rule")
+    answer = api.patch(path, {"name": "Second"}, headers=seen)
+    problem(answer, 412, "stale")
+    assert "Read it again" in answer.json()["detail"]
+    problem(api.delete(path, headers=seen), 412, "stale")
+    assert good(api.get(path))["name"] == "First"
+    good(api.patch(path, {"name": "Third"}, headers={"If-Match": changed["ETag"]}), "rule")
+    good(api.delete(path, headers={"If-Match": api.get(path)["ETag"]}), status=204)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_have_seen_the_same_one_is_told(client_of, operator):
+    rule = ETLRule.objects.create(name="R", owner=operator, json_schema=SCHEMA)
+    path, clients = f"{HERE}/{rule.pk}", [client_of(operator) for _client in range(4)]
+    seen = {"If-Match": clients[0].get(path)["ETag"]}
+    answers = documents.all_at_once(
+        *[lambda api=api, n=n: api.patch(path, {"name": f"R{n}"}, headers=seen) for n, api in enumerate(clients)]
+    )
+    assert sorted(each.status_code for each in answers) == [200, 412, 412, 412]
+    (kept,) = [each.json()["name"] for each in answers if each.status_code == 200]
+    assert ETLRule.objects.get().name == kept
+
+
+@pytest.mark.django_db(transaction=True)
+def test_changes_of_different_fields_side_by_side_are_all_kept(client_of, operator):
+    rule = ETLRule.objects.create(name="R", owner=operator, json_schema=SCHEMA)
+    changes = {"name": "New", "description": "Words", "system_prompt": "Be exact.", "mode": "wrap"}
+    clients = [client_of(operator) for _field in changes]
+    answers = documents.all_at_once(
+        *[
+            lambda api=api, field=field: api.patch(f"{HERE}/{rule.pk}", {field: changes[field]})
+            for api, field in zip(clients, changes, strict=True)
+        ]
+    )
+    assert [each.status_code for each in answers] == [200] * 4
+    assert ETLRule.objects.values(*changes).get() == changes
+
+
 def test_another_users_rule_is_404_everywhere(client_of, project, operator):
     rule = ETLRule.objects.create(name="R", owner=operator, project=project, json_schema=SCHEMA)
     other = make_user("other", role="operator")

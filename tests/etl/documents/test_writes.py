@@ -4,11 +4,12 @@ import re
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from documents import project
+from documents import project, table
 from etl.documents import hot, processing
 from etl.documents.choices import Stage
-from etl.documents.services import DocumentWish, Upload, request_documents
+from etl.documents.services import DocumentWish, Upload, request_documents, retry_document
 from etl.models import ETLTask
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,3 +66,17 @@ def test_progress_and_who_polls_for_it_write_nothing(statements, operator, djang
                     assert hot.overlay(page)[task.pk].stage == "parse"
         finally:
             cursor.execute("RESET default_transaction_read_only")
+
+
+def test_neither_an_upload_nor_a_worker_nor_a_retry_reads_a_table_or_an_old_result(operator, settings, tmp_path):
+    settings.DOCUMENTS_DIR = tmp_path
+    of = project(operator)
+    wish = DocumentWish(of.pk, table_id=table(of).pk)
+    whole = re.compile(r'"(table"\."data|etl_task"\."result)"(?! -[ >])')
+    with CaptureQueriesContext(connection) as asked:
+        (task,) = request_documents([Upload("a.txt", [b"Hello.\n"])], wish, user=operator)
+        for _time in range(2):
+            processing.run_document(task.pk)
+            task = retry_document(task, from_stage=Stage.PARSE, actor=operator)
+    read = [query["sql"] for query in asked if query["sql"].startswith("SELECT")]
+    assert [sql for sql in read if whole.search(sql.partition("WHERE")[0])] == []

@@ -168,6 +168,12 @@ def test_a_table_is_only_made_in_a_project_one_sees(operator, other, desk_of):
 # --- rules ---------------------------------------------------------------------------------------
 
 
+def seen_of(desk, rule):
+    """Which version of the rule the form has that is open now."""
+    form = desk.get(f"{ADMIN}etlrule/{rule.pk}/change/").context["adminform"].form
+    return form["seen"].value()
+
+
 def test_a_rule_is_made_and_changed_with_every_digit_of_its_schema(operator, desk_of, project):
     desk = desk_of(operator)
     given = {"name": "Prices", "description": "", "project": project.pk, "mode": "llm", "json_schema": SCHEMA}
@@ -176,7 +182,8 @@ def test_a_rule_is_made_and_changed_with_every_digit_of_its_schema(operator, des
     assert (rule.owner, rule.project) == (operator, project)
     assert str(rule.json_schema["properties"]["n"]["minimum"]) == "1.10"
     assert "1.10" in body(desk.get(f"{ADMIN}etlrule/{rule.pk}/change/"))
-    desk.post(f"{ADMIN}etlrule/{rule.pk}/change/", given | {"mode": "wrap", "project": "", "system_prompt": "x"})
+    changed = {"mode": "wrap", "project": "", "system_prompt": "x", "seen": seen_of(desk, rule)}
+    desk.post(f"{ADMIN}etlrule/{rule.pk}/change/", given | changed)
     rule.refresh_from_db()
     assert (rule.mode, rule.project, rule.system_prompt) == ("wrap", None, "x")
     assert deeds() == ["rule.created", "rule.changed"]
@@ -202,6 +209,33 @@ def test_a_rule_that_cannot_be_is_told_at_its_field(wrong, field, says, operator
     assert answer.status_code == 200
     assert says in " ".join(faults(answer)[field])
     assert not ETLRule.objects.exists()
+
+
+def test_of_two_editors_of_a_rule_the_later_is_told_and_keeps_what_was_typed(operator, desk_of, rule):
+    desk, address = desk_of(operator), f"{ADMIN}etlrule/{rule.pk}/change/"
+    given = {"name": "First", "description": "", "project": "", "mode": "llm", "json_schema": SCHEMA}
+    given |= {"system_prompt": "", "seen": seen_of(desk, rule)}
+    assert desk.post(address, given).status_code == 302
+    for seen in (given["seen"], "", "x"):
+        answer = desk.post(address, given | {"name": "Second", "seen": seen})
+        assert answer.status_code == 412
+        assert "Somebody changed the rule after you opened it" in body(answer)
+        assert 'value="Second"' in body(answer)
+    assert ETLRule.objects.get().name == "First"
+    assert desk.post(address, given | {"name": "Second", "seen": seen_of(desk, rule)}).status_code == 302
+    assert ETLRule.objects.get().name == "Second"
+
+
+def test_a_member_looks_at_a_rule_and_neither_changes_nor_deletes_it(other, operator, desk_of, project, rule):
+    project.members.add(other)
+    desk, address = desk_of(other), f"{ADMIN}etlrule/{rule.pk}/"
+    page = body(desk.get(f"{address}change/"))
+    assert 'name="json_schema"' not in page
+    assert "do/delete_rule" not in page
+    given = {"name": "Theirs", "description": "", "project": "", "mode": "wrap", "json_schema": SCHEMA}
+    assert desk.post(f"{address}change/", given | {"system_prompt": "", "seen": ""}).status_code == 403
+    assert desk.post(f"{address}do/delete_rule/", {"confirmed": "1"}).status_code == 403
+    assert ETLRule.objects.get().name == rule.name
 
 
 def test_a_rule_that_is_needed_is_not_deleted(operator, desk_of, rule, queued):

@@ -1,6 +1,7 @@
 """Operators watch documents, look at what came of them, have them tried again and cancel them."""
 
 import json
+import re
 
 import pytest
 from django.contrib.auth.models import User
@@ -12,7 +13,7 @@ import documents
 from access.models import AuditEvent
 from api.shared_cache import server
 from conftest import make_user
-from etl.documents import hot, processing, storage, texts
+from etl.documents import hot, processing, services, storage, texts
 from etl.documents.choices import DocumentError, Stage
 from etl.documents.parsed import Unreadable
 from etl.models import DocumentStep, ETLTask, TableMount
@@ -319,3 +320,40 @@ def test_a_very_long_output_is_cut_with_a_word(operator, desk_of, project, folde
     assert page.count('class="json-value"') < 2100
     ETLTask.objects.filter(pk=task.pk).update(result={"output": {"a": 1}, "output_size": 10**9})
     assert "too long to be drawn" in body(desk_of(operator).get(page_of(task)))
+
+
+def whole_columns(asked):
+    """Statements that read all of a long JSON column."""
+    long = re.compile(r'"(etl_task"\."result|table"\."data|table_mount"\."previous)"(?! -[ >])')
+    return [query["sql"] for query in asked if long.search(query["sql"].partition("WHERE")[0])]
+
+
+def test_no_page_reads_more_of_a_result_or_a_table_than_it_shows(operator, desk_of, worked, table):
+    task, desk = worked(table_id=table.pk, pointer=""), desk_of(operator)
+    mount = TableMount.objects.get(task=task)
+    addresses = [
+        TASKS, page_of(task), f"{TASKS}{task.pk}/mount/", f"{TASKS}{task.pk}/mount/?table={table.pk}&pointer=",
+        *(f"{TASKS}{task.pk}/files/{name}" for name in ("original", "text", "result")),
+        "/admin/etl/tablemount/", "/admin/", f"/admin/etl/project/{task.project_id}/change/",
+    ]  # fmt: skip
+    for address in addresses:
+        with CaptureQueriesContext(connection) as asked:
+            assert desk.get(address).status_code == 200
+        assert whole_columns(asked) == [], address
+    with CaptureQueriesContext(connection) as asked:
+        assert desk.get(f"/admin/etl/tablemount/{mount.pk}/change/").status_code == 200
+    assert not [query for query in whole_columns(asked) if '"table"."data"' in query]
+    ETLTask.objects.filter(pk=task.pk).update(result=task.result | {"output_size": 10**9})
+    with CaptureQueriesContext(connection) as asked:
+        assert "too long to be drawn" in body(desk.get(page_of(task)))
+    assert not [query for query in asked if "-> 'output'" in query["sql"]]
+
+
+def test_a_text_that_is_read_anew_is_not_shown_as_the_tasks(operator, desk_of, worked):
+    task, desk = worked("Old words.", "a.txt"), desk_of(operator)
+    assert "Old words." in body(desk.get(page_of(task)))
+    services.retry_document(task, from_stage=Stage.PARSE, actor=operator)
+    assert texts.text_of(task) is None
+    page = body(desk.get(page_of(task)))
+    assert f"{TASKS}{task.pk}/files/text" not in page
+    assert desk.get(f"{TASKS}{task.pk}/files/text").status_code == 404
