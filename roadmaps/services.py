@@ -6,15 +6,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from access.services import record
+from config.language_model import RULES
 from llm.door import forget
+from roadmaps import planner
 from roadmaps.choices import CONTENT_STEPS, ContentKind, ContentStatus, RoadmapError, StepName, Strategy, TaskStatus
 from roadmaps.models import Concept, HumanReview, Roadmap, RoadmapStep, RoadmapTask
 from roadmaps.wishes import Wish
-from runs.errors import Conflict
+from runs.errors import Conflict, RunFailed
 from runs.services import cancel, ring
 from runs.transactions import atomic_retried
 
@@ -61,8 +64,10 @@ class Retried:
 
 
 def request_roadmap(wish: Wish, *, human_review: bool = False, user: Any, actor: Any = None) -> RoadmapTask:
-    """Queue a wish and ring for a worker. Raises ValidationError for a wish that cannot be stored."""
+    """Queue a wish and ring for a worker. Raises ValidationError for a wish that cannot be stored, and for one that
+    nobody here can plan."""
     checked = wish.checked()
+    refuse_unplannable(checked)
 
     def create() -> RoadmapTask:
         task = RoadmapTask(user_request=checked.as_json(), human_review=human_review, requested_by=user)
@@ -74,11 +79,30 @@ def request_roadmap(wish: Wish, *, human_review: bool = False, user: Any, actor:
     return atomic_retried(create)
 
 
+def refuse_unplannable(wish: Wish) -> None:
+    """Raise ValidationError, naming what is known, for a topic that rules do not know where they are all there is."""
+    if settings.LLM_PROVIDER != RULES:
+        return
+    try:
+        planner.intent(wish)
+    except RunFailed as failure:
+        raise ValidationError({"query": ValidationError(failure.text, code=failure.slug)}) from failure
+
+
+def is_plannable(wish: Wish) -> bool:
+    """Whether anybody here can plan it: the model, or the rules without one."""
+    try:
+        refuse_unplannable(wish)
+    except ValidationError:
+        return False
+    return True
+
+
 def retry_roadmap(task: RoadmapTask, wish: RetryWish, *, actor: Any) -> Retried:
     """Queue an ended task again under its own id; what was made before and still fits is used again.
 
     Raises Conflict while it is open ("already-running") and when there is nothing to do ("nothing-to-retry"),
-    ValidationError for changes that make no wish.
+    ValidationError for changes that make no wish, and for a wish that nobody here can plan.
     """
 
     def reopen() -> Retried:
@@ -225,6 +249,7 @@ def _reopened(
     old: RoadmapTask, strategy: Strategy, missing: dict[str, int], *, changed: Wish | None, actor: Any
 ) -> Retried:
     values: dict[str, Any] = {"recovery": strategy, "failed_concepts": [], "summary": {}}
+    refuse_unplannable(changed or Wish.from_json(old.user_request))
     if changed is not None:
         values["user_request"] = changed.as_json()
     RoadmapTask.objects.reopen(old.pk, of=RoadmapTask.STATUSES.final, **values)

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from config.language_model import RULES
 from llm.models import LLMCall
 from roadmaps import planner, structure, workflow
 from roadmaps.choices import ContentKind, RoadmapError, StepName, Strategy
@@ -91,8 +92,11 @@ def test_the_number_of_records_is_the_number_of_steps(requested):
     assert kept(task)[0] == ("intent_analysis", "", "created")
 
 
-def test_an_unknown_topic_is_refused_with_what_is_known(requested):
-    task = worked(requested(Wish("Learn falconry")))
+def test_a_topic_that_only_a_model_would_know_fails_with_what_rules_know(requested, settings):
+    settings.LLM_PROVIDER = "openai"
+    task = requested(Wish("Learn falconry"))
+    settings.LLM_PROVIDER = RULES
+    worked(task)
     assert (task.status, task.error) == ("failed", "unknown-topic")
     assert "Redis" in task.error_text
     assert Roadmap.objects.count() == 0

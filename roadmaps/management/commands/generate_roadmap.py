@@ -2,20 +2,17 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
 from api.codec import encode_text
-from config.language_model import RULES
-from roadmaps import planner
 from roadmaps.choices import Level
 from roadmaps.management.working import as_line, as_lines, as_report, refuse_failure, worked
 from roadmaps.services import request_roadmap
 from roadmaps.wishes import Wish
-from runs.errors import Contention, RunFailed
+from runs.errors import Contention
 from runs.shell import BAD_SETUP, FAILED, OneLineErrors
 
 NAMES = {"hours_per_week": "--hours", "level": "--level", "language": "--language"}
@@ -43,25 +40,16 @@ class Command(OneLineErrors, BaseCommand):
         try:
             wish = Wish(
                 options["query"], options["level"], hours_per_week=options["hours"], language=options["language"]
-            ).checked()
-            refuse_unknown(wish)
+            )
             owner = user_named(options["user"])
             task = request_roadmap(wish, human_review=options["review"], user=owner, actor="command")
             task = worked(task) if options["wait"] else task
         except ValidationError as error:
             raise CommandError(as_line(error, NAMES), returncode=BAD_SETUP) from error
-        except RunFailed as failure:
-            raise CommandError(str(failure), returncode=BAD_SETUP) from failure
         except Contention as error:
             raise CommandError(f"{error.title}. {error.message}", returncode=FAILED) from error
         self.stdout.write(encode_text(as_report(task)) if options["json"] else "\n".join(as_lines(task)))
         refuse_failure(task)
-
-
-def refuse_unknown(wish: Wish) -> None:
-    """Without a language model: RunFailed, naming what is known, before anything is queued."""
-    if settings.LLM_PROVIDER == RULES:
-        planner.intent(wish)
 
 
 def user_named(name: str | None) -> Any:
