@@ -24,7 +24,7 @@ from django.db import connection
 from api.codec import canonical
 from runs import failpoints
 from runs.choices import RunError, StepOutcome
-from runs.errors import RunFailed
+from runs.errors import LeaseLost, RunFailed
 from runs.lease import Lease, is_nobodys_fault
 from runs.models import RunWithSteps, StepRecord
 from runs.transactions import atomic_retried
@@ -91,6 +91,7 @@ class Steps:
         fail: Fail | None = None,
         key: str = "",
         run_values: Mapping[str, Any] | None = None,
+        is_there: Callable[[], bool] | None = None,
         contained: bool = False,
         ends_run: bool = False,
     ) -> Any:
@@ -100,8 +101,8 @@ class Steps:
         transaction that begins with the fence, sets `run_values` on the run and ends with the step's record; `fail`
         does so for a failure. With `ends_run` it begins with `store` instead, whose first write ends the run: then
         that is the fence. `inputs` is JSON with everything the output depends on: wishes, prompt versions, outputs of
-        earlier steps. With `contained` an unexpected exception is a failure of this step ("internal-error") and not of
-        the run.
+        earlier steps. `is_there` is asked of a kept output: whether what it means still stands; if not, it is stored
+        again. With `contained` an unexpected exception is a failure of this step ("internal-error") and not of the run.
         Raises RunFailed after its reason was kept, and again without work in the next attempt, until a person retries;
         what else `work` and `store` raise; LeaseLost when the run is no longer ours.
         """
@@ -109,13 +110,14 @@ class Steps:
         digest = input_hash(inputs)
         made = self._made.get((name, key))
         if made is not None and made.input_hash == digest:
-            return self._reused(made)
+            return self._reused(made, store if is_there is not None and not is_there() else None)
         failed = self._failed.get((name, key))
         if failed is not None and failed.input_hash == digest:
             raise RunFailed(failed.error, failed.error_text)
         if self.on_begin is not None:
             self.on_begin(name, key)
         attempts, self._attempts = self._attempts, 1
+        cleared = self._named_should_it_be_the_last(name, key) if attempts >= self.run.max_attempts else {}
         record = partial(self._record, name, key, input_hash=digest, input=inputs, attempts=attempts)
         began = time.monotonic()
         logger.info("step.started", step=name, key=key)
@@ -123,7 +125,7 @@ class Steps:
 
         def commit(done: Done) -> StepRecord:
             if not ends_run:
-                self.lease.advance(**(run_values or {}))
+                self.lease.advance(**cleared, **(run_values or {}))
             outcome = _outcome(store(done.output) if store else None)
             assert self.lease.has_ended or not ends_run, name
             row = record(output=done.output, tokens=done.tokens, milliseconds=_since(began), outcome=outcome)
@@ -132,7 +134,7 @@ class Steps:
             return row
 
         def keep(failure: RunFailed) -> None:
-            self.lease.advance(**(run_values or {}))
+            self.lease.advance(**cleared, **(run_values or {}))
             if fail is not None:
                 fail(failure)
             kept = {"error": failure.slug, "error_text": failure.text, "milliseconds": _since(began)}
@@ -188,25 +190,30 @@ class Steps:
             each.result()
         return {key: made[key] for key in works}
 
-    def _reused(self, made: StepRecord) -> Any:
-        """The output of a record; one of an earlier retry is noted as reused in this one."""
-        if made.retry != self.run.retries:
-            again = partial(
-                self._record,
-                made.step,
-                made.key,
-                input_hash=made.input_hash,
-                input=made.input,
-                output=made.output,
-                outcome=StepOutcome.REUSED,
-            )
-            made = self._made[made.step, made.key] = atomic_retried(partial(self._fenced, again))
+    def _named_should_it_be_the_last(self, name: str, key: str) -> dict[str, str]:
+        """Say on the run what its last attempt begins with, and give what takes that back: should the worker die of it
+        once more, the reaper knows only that it did."""
+        if not self.lease.model.objects.heartbeat(self.run.pk, self.lease.token, error_text=f"{name} {key}".strip()):
+            raise LeaseLost
+        return {"error_text": ""}
+
+    def _reused(self, made: StepRecord, store: Store | None) -> Any:
+        """The output of a record, stored again with `store`; one of an earlier retry is noted as reused in this one."""
+        is_of_now = made.retry == self.run.retries
+
+        def use_again() -> StepRecord:
+            self.lease.advance()
+            if store is not None:
+                store(made.output)
+            return made if is_of_now else self._noted_as_reused(made)
+
+        if store is not None or not is_of_now:
+            made = self._made[made.step, made.key] = atomic_retried(use_again)
         return made.output
 
-    def _fenced(self, record: Callable[[], StepRecord]) -> StepRecord:
-        """A record without effects beside it, behind the fence."""
-        self.lease.advance()
-        return record()
+    def _noted_as_reused(self, made: StepRecord) -> StepRecord:
+        kept = {"input_hash": made.input_hash, "input": made.input, "output": made.output}
+        return self._record(made.step, made.key, outcome=StepOutcome.REUSED, **kept)
 
     def _record(self, step: str, key: str, **values: Any) -> StepRecord:
         fresh = {"output": None, "error": "", "error_text": "", "tokens": None, "is_void": False}
