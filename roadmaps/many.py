@@ -11,7 +11,7 @@ from access.services import record
 from llm.models import LLMCall
 from roadmaps.choices import ContentKind, ContentStatus, RoadmapError, Strategy
 from roadmaps.models import Concept, RoadmapStep, RoadmapTask
-from roadmaps.services import HAD_CONTENTS, OF_STRUCTURE, is_plannable
+from roadmaps.services import HAD_CONTENTS, OF_STRUCTURE, REFUSED_BY_REVIEW, is_plannable, take_back_reviews
 from roadmaps.wishes import Wish
 from runs.services import ring
 from runs.transactions import atomic_retried
@@ -31,7 +31,9 @@ def retry_all(tasks: Any, *, actor: Any) -> int:
         chosen = RoadmapTask.objects.filter(pk__in=keys)
         faulty = list(chosen.filter(error=RoadmapError.VALIDATION_FAILED).values_list("pk", flat=True))
         RoadmapStep.objects.filter(run__in=faulty, step__in=OF_STRUCTURE).make_void()
-        LLMCall.objects.of_runs(RoadmapTask, faulty).filter(usable=True).update(usable=False)
+        refused = list(chosen.filter(error__in=REFUSED_BY_REVIEW).values_list("pk", flat=True))
+        take_back_reviews(refused)
+        LLMCall.objects.of_runs(RoadmapTask, [*faulty, *refused]).filter(usable=True).update(usable=False)
         for kind in ContentKind:
             failed = {f"{kind}_status": ContentStatus.FAILED}
             Concept.objects.filter(roadmap__in=chosen.values("roadmap"), **failed).make_pending([kind])

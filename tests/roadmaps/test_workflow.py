@@ -159,6 +159,59 @@ def test_a_rejection_without_feedback_ends_the_task(requested, operator):
     assert (worked(task).status, task.error) == ("failed", "review-rejected")
 
 
+@pytest.mark.parametrize("wish", [RetryWish(), RetryWish(strategy=Strategy.RESTART)], ids=["retry", "restart"])
+def test_a_rejected_tree_is_reviewed_once_more_by_a_retry(requested, operator, wish):
+    task = worked(requested(human_review=True))
+    decide(task, approved=False, user=operator)
+    worked(task)
+    retry_roadmap(task, wish, actor="test")
+    assert worked(task).status == "human_review_pending"
+    decide(task, approved=True, user=operator)
+    assert worked(task).status == "completed"
+
+
+def test_an_approved_tree_is_not_reviewed_again_for_contents_that_failed(requested, operator, monkeypatch):
+    quiz = planner.quiz
+    monkeypatch.setattr(planner, "quiz", failing(quiz, of={"c-1-1-1"}))
+    task = worked(requested(human_review=True))
+    decide(task, approved=True, user=operator)
+    assert worked(task).status == "partial_failure"
+    monkeypatch.setattr(planner, "quiz", quiz)
+    retry_roadmap(task, RetryWish(), actor="test")
+    assert worked(task).status == "completed"
+
+
+def test_changes_that_rules_cannot_make_end_the_task_until_somebody_looks_again(requested, operator):
+    task = worked(requested(human_review=True))
+    decide(task, approved=False, feedback="less theory", user=operator)
+    assert (worked(task).status, task.error, task.error_text) == ("failed", "review-in-vain", "less theory")
+    assert RoadmapEditRecord.objects.get().modified_node_ids == []
+    last = Concept.objects.in_order().last()
+    assert retry_roadmap(task, RetryWish(), actor="test").resumed_from == "human_review"
+    assert worked(task).status == "human_review_pending"
+    decide(task, approved=False, feedback=f"remove {last.name}", user=operator)
+    assert worked(task).status == "human_review_pending"
+    assert not Concept.objects.filter(name=last.name).exists()
+
+
+def test_what_lacks_only_its_end_is_brought_to_it(requested, monkeypatch):
+    """Cancelled after the last content and before the finalizing."""
+    finalize = workflow.Workflow._finalize
+
+    def cancelled(self):
+        cancel_roadmap(self.task, actor="test")
+        finalize(self)
+
+    monkeypatch.setattr(workflow.Workflow, "_finalize", cancelled)
+    task = worked(requested())
+    assert (task.status, set(Concept.objects.values_list("quiz_status", flat=True))) == ("cancelled", {"completed"})
+    monkeypatch.setattr(workflow.Workflow, "_finalize", finalize)
+    retried = retry_roadmap(task, RetryWish(), actor="test")
+    assert (retried.recovery_type, retried.resumed_from, retried.items_to_retry) == ("content", "finalizing", {})
+    assert worked(task).status == "completed"
+    assert {step for step, _key, outcome in kept(task, retry=1) if outcome != "reused"} == {"finalizing"}
+
+
 def failing(make, *, of):
     """The planner's function, failing for concepts whose id is in `of`."""
 
