@@ -33,7 +33,7 @@ from roadmaps.models import Concept, HumanReview, Roadmap, RoadmapStep, RoadmapT
 from roadmaps.wishes import Wish
 from runs.errors import LeaseLost, RunFailed
 from runs.lease import Lease
-from runs.steps import Done, Steps
+from runs.steps import Done, Steps, input_hash
 from runs.transactions import atomic_retried
 
 logger = structlog.get_logger(__name__)
@@ -276,6 +276,9 @@ class Workflow:
                     "wish": self.wish.as_json(),
                     "title": framework.title,
                     "concept": concept.model_dump(),
+                    "needed": structure.needed(framework, concept),
+                    # the planner looks around in the tree, a model is not shown it
+                    "tree": input_hash(storing.as_json(framework)) if settings.LLM_PROVIDER == RULES else None,
                 },
                 store=store,
                 fail=note,

@@ -100,6 +100,14 @@ def test_a_model_makes_the_whole_roadmap_and_is_asked_once_for_each_step(model, 
     assert violations() == []
 
 
+def test_what_a_concept_needs_is_told_by_name(model, requested):
+    worked(requested())
+    asked = {(schema, sources(prompt)["concept"]["concept_id"]): sources(prompt)["concept"]["prerequisites"]
+             for schema, prompt in model.prompts if schema in CONTENTS}  # fmt: skip
+    for schema in CONTENTS:
+        assert (asked[schema, "c-1-1-1"], asked[schema, "c-1-1-2"]) == ([], ["Thing 1-1-1"])
+
+
 def test_each_step_says_what_it_cost(model, requested):
     task = worked(requested())
     tokens = dict(RoadmapStep.objects.of(task).values_list("step", "tokens"))

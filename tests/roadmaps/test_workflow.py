@@ -274,6 +274,23 @@ def test_a_changed_wish_updates_the_analysis_and_what_hangs_on_it(requested):
     assert Roadmap.objects.count() == 1
 
 
+def test_outlines_that_name_a_concept_follow_its_new_name(requested, monkeypatch):
+    task, design = worked(requested()), planner.curriculum
+
+    def renamed(wish, intent):
+        framework = design(wish, intent)
+        next(structure.concepts(framework)).name = "The new name"
+        return framework
+
+    monkeypatch.setattr(planner, "curriculum", renamed)
+    RoadmapStep.objects.of(task).filter(step="curriculum_design").make_void()
+    retry_roadmap(task, RetryWish(changes={"query": "Learn Redis"}), actor="test")
+    assert worked(task).status == "completed"
+    latest = TutorialMetadata.objects.filter(is_latest=True)
+    needing = Concept.objects.filter(prerequisites__contains=["c-1-1-1"]).values("concept_id")
+    assert latest.filter(concept_id__in=needing, content__contains="The new name").count() == needing.count() > 0
+
+
 def test_what_is_complete_is_not_retried_and_what_runs_neither(requested):
     task = requested()
     for expected in ("already-running", "nothing-to-retry"):
