@@ -32,8 +32,8 @@ REDIS = Wish("Learn Redis", hours_per_week=6)
 
 
 @pytest.fixture
-def requested(operator):
-    """requested(wish, **options): a queued task of the operator."""
+def requested(operator, small_trees):
+    """requested(wish, **options): a queued task of the operator, for a small tree."""
 
     def make(wish=REDIS, **options):
         return request_roadmap(wish, user=operator, **options)
@@ -65,8 +65,8 @@ def broken(framework, *, times=99):
     return curriculum
 
 
-def test_a_wish_becomes_a_roadmap_with_every_content(requested):
-    task = worked(requested())
+def test_a_wish_becomes_a_whole_roadmap_with_every_content(operator):
+    task = worked(request_roadmap(REDIS, user=operator))
     assert (task.status, task.progress, task.error) == ("completed", 100, "")
     roadmap = Roadmap.objects.get()
     assert task.roadmap == roadmap

@@ -13,7 +13,7 @@ from roadmaps.models import Concept, HumanReview, RoadmapTask
 from roadmaps.wishes import Wish
 from runs.errors import RunFailed
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("small_trees")]
 
 START, RETRY = "/api/v1/generation/roadmap", "/api/v1/generation/retry"
 CANCEL, APPROVE = "/api/v1/generation/cancel", "/api/v1/generation/approve"
