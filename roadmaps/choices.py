@@ -103,4 +103,5 @@ class RoadmapError(TextChoices):
     CONTENT_FAILED = "content-failed", _("At least half of the contents failed")
     SOME_CONTENT_FAILED = "some-content-failed", _("Some contents failed")
     REJECTED = "review-rejected", _("The review refused the roadmap without saying what to change")
+    REVIEW_IN_VAIN = "review-in-vain", _("The changes that the review asked for changed nothing")
     NOT_STORABLE = "unusable-content", _("What was written cannot be used")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from roadmaps.models import RoadmapStep, RoadmapTask
@@ -33,12 +34,24 @@ def steps_of(task: RoadmapTask) -> list[RoadmapStep]:
 
 def changes(before: Any, after: Any) -> list[dict[str, Any]]:
     """Where two inputs differ: the first 20 values, long texts cut."""
-    old, new = dict(_values(before)), dict(_values(after))
-    found = (pointer for pointer in sorted({*old, *new}) if old.get(pointer) != new.get(pointer))
     return [
-        {"pointer": pointer, "before": _short(old.get(pointer)), "after": _short(new.get(pointer))}
-        for _number, pointer in zip(range(MOST_CHANGES), found, strict=False)
+        {"pointer": pointer, "before": _short(old), "after": _short(new)}
+        for pointer, old, new in islice(differences(before, after), MOST_CHANGES)
     ]
+
+
+def differences(before: Any, after: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Pointer, value before and value after of every single value that differs between two inputs; None: not there."""
+    old, new = dict(_values(before)), dict(_values(after))
+    for pointer in sorted({*old, *new}):
+        if old.get(pointer) != new.get(pointer):
+            yield pointer, old.get(pointer), new.get(pointer)
+
+
+def step_before(step: RoadmapStep) -> RoadmapStep | None:
+    """The same step in the last attempt before that had it."""
+    same = RoadmapStep.objects.filter(run=step.run_id, step=step.step, key=step.key, retry__lt=step.retry)
+    return same.order_by("-retry").first()
 
 
 def _inputs(keys: set[int]) -> dict[int, Any]:

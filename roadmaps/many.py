@@ -11,7 +11,8 @@ from access.services import record
 from llm.models import LLMCall
 from roadmaps.choices import ContentKind, ContentStatus, RoadmapError, Strategy
 from roadmaps.models import Concept, RoadmapStep, RoadmapTask
-from roadmaps.services import HAD_CONTENTS, OF_STRUCTURE
+from roadmaps.services import HAD_CONTENTS, OF_STRUCTURE, REFUSED_BY_REVIEW, is_plannable, take_back_reviews
+from roadmaps.wishes import Wish
 from runs.services import ring
 from runs.transactions import atomic_retried
 
@@ -21,14 +22,18 @@ NAMED = 1_000  # ids in an audit event
 
 def retry_all(tasks: Any, *, actor: Any) -> int:
     """Have those of these tasks tried again that ended without all they were asked for, each as a retry without any
-    choice goes: its contents that failed, or the step that did. How many; open and complete ones are left alone."""
+    choice goes: its contents that failed, or the step that did. How many; open and complete ones are left alone, and
+    those whose topic nobody here can plan."""
 
     def reopen() -> int:
-        keys = _locked(tasks.incomplete())
+        locked = _locked(tasks.incomplete())
+        keys = [task.pk for task in locked if is_plannable(Wish.from_json(task.user_request))]
         chosen = RoadmapTask.objects.filter(pk__in=keys)
         faulty = list(chosen.filter(error=RoadmapError.VALIDATION_FAILED).values_list("pk", flat=True))
         RoadmapStep.objects.filter(run__in=faulty, step__in=OF_STRUCTURE).make_void()
-        LLMCall.objects.of_runs(RoadmapTask, faulty).filter(usable=True).update(usable=False)
+        refused = list(chosen.filter(error__in=REFUSED_BY_REVIEW).values_list("pk", flat=True))
+        take_back_reviews(refused)
+        LLMCall.objects.of_runs(RoadmapTask, [*faulty, *refused]).filter(usable=True).update(usable=False)
         for kind in ContentKind:
             failed = {f"{kind}_status": ContentStatus.FAILED}
             Concept.objects.filter(roadmap__in=chosen.values("roadmap"), **failed).make_pending([kind])
@@ -49,7 +54,7 @@ def cancel_all(tasks: Any, *, actor: Any) -> int:
     """End those of these tasks that are open; how many."""
 
     def cancel() -> int:
-        keys = _locked(tasks.open())
+        keys = [task.pk for task in _locked(tasks.open())]
         RoadmapTask.objects.filter(pk__in=keys).cancel_open()
         _note(keys, "roadmaptask.cancelled", actor)
         return len(keys)
@@ -57,13 +62,9 @@ def cancel_all(tasks: Any, *, actor: Any) -> int:
     return atomic_retried(cancel)
 
 
-def _locked(tasks: Any) -> list[UUID]:
-    return list(
-        tasks.order_by("pk")
-        .select_related(None)
-        .select_for_update(no_key=True, of=("self",))
-        .values_list("pk", flat=True)
-    )
+def _locked(tasks: Any) -> list[RoadmapTask]:
+    locked = tasks.order_by("pk").select_related(None).select_for_update(no_key=True, of=("self",))
+    return list(locked.only("pk", "user_request"))
 
 
 def _note(keys: list[UUID], action: str, actor: Any) -> None:

@@ -10,6 +10,6 @@ from roadmaps.planning.mending import mend
 from roadmaps.planning.quizzes import quiz
 from roadmaps.planning.tutorials import resources, tutorial
 
-NAME = "rules-planner/1"
+NAME = "rules-planner/2"
 
 __all__ = ["NAME", "curriculum", "intent", "known_topics", "mend", "quiz", "resources", "tutorial"]

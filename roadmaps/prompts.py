@@ -6,6 +6,7 @@ from typing import Any
 
 from api.codec import encode_text
 from llm.prompts import SOURCES_ARE_DATA, Message, Purpose, source, system, user
+from roadmaps import structure
 from roadmaps.contracts import ConceptDesign, Framework, Issue
 from roadmaps.wishes import Wish
 
@@ -13,9 +14,9 @@ INTENT = Purpose("roadmap-intent", version=1)
 CURRICULUM = Purpose("roadmap-curriculum", version=1)
 JUDGEMENT = Purpose("roadmap-judgement", version=1)
 EDIT = Purpose("roadmap-edit", version=1)
-TUTORIAL = Purpose("roadmap-tutorial", version=1)
-RESOURCES = Purpose("roadmap-resources", version=1)
-QUIZ = Purpose("roadmap-quiz", version=1)
+TUTORIAL = Purpose("roadmap-tutorial", version=2)
+RESOURCES = Purpose("roadmap-resources", version=2)
+QUIZ = Purpose("roadmap-quiz", version=2)
 
 LANGUAGES = {"zh": "Simplified Chinese", "en": "English"}
 
@@ -109,9 +110,10 @@ def _wish(wish: Wish) -> Message:
 
 
 def _concept(wish: Wish, framework: Framework, concept: ConceptDesign) -> list[Message]:
+    needed = structure.needed(framework, concept)  # by name: an id says nothing to who does not see the tree
     return [
         _wish(wish),
-        _data("concept", {"roadmap": framework.title, **concept.model_dump()}),
+        _data("concept", {"roadmap": framework.title, **concept.model_dump(), "prerequisites": needed}),
     ]
 
 

@@ -10,10 +10,10 @@ from uuid import UUID
 from django.apps import apps
 from django.db import models
 from django.db.models import Case, Count, Exists, F, OuterRef, Prefetch, Q, Subquery, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Cast, Coalesce
 
 from api.bounded import narrowed
-from roadmaps.choices import CONTENT_STEPS, TASK_STATUSES, ContentKind, ContentStatus
+from roadmaps.choices import CONTENT_STEPS, TASK_STATUSES, ContentKind, ContentStatus, StepName
 from runs.querysets import ClockTimestamp, RunQuerySet, seconds_from_now
 
 SHORTEST_PART = 3  # characters; a trigram index finds nothing shorter
@@ -157,8 +157,15 @@ class HumanReviewQuerySet(models.QuerySet):
     """Questions about reviews by persons."""
 
     def of(self, task: models.Model, framework: dict[str, Any]) -> Any:
-        """The latest review of exactly this tree; None when nobody has looked at it."""
-        return self.filter(task=task, framework=framework).order_by("-round").first()
+        """The latest review of exactly this tree; None when nobody has looked at it, or is to look again."""
+        steps = _related(_related(self.model, "task").model, "steps")
+        taken_back = steps.filter(
+            run=OuterRef("task"),
+            step=StepName.HUMAN_REVIEW,
+            key=Cast(OuterRef("round"), models.CharField()),
+            is_void=True,
+        )
+        return self.filter(~Exists(taken_back), task=task, framework=framework).order_by("-round").first()
 
 
 class RoadmapTaskQuerySet(RunQuerySet):

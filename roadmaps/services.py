@@ -5,16 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext as _
 
 from access.services import record
+from config.language_model import RULES
 from llm.door import forget
+from roadmaps import planner, prompts
 from roadmaps.choices import CONTENT_STEPS, ContentKind, ContentStatus, RoadmapError, StepName, Strategy, TaskStatus
 from roadmaps.models import Concept, HumanReview, Roadmap, RoadmapStep, RoadmapTask
 from roadmaps.wishes import Wish
-from runs.errors import Conflict
+from runs.errors import Conflict, RunFailed
 from runs.services import cancel, ring
 from runs.transactions import atomic_retried
 
@@ -32,6 +37,7 @@ ORDER = (
 CONTENTS = frozenset(CONTENT_STEPS.values())
 HAD_CONTENTS = CONTENTS | {StepName.FINALIZING}
 OF_STRUCTURE = (StepName.STRUCTURE_VALIDATION, StepName.ROADMAP_EDIT)
+REFUSED_BY_REVIEW = (RoadmapError.REJECTED, RoadmapError.REVIEW_IN_VAIN)
 LONGEST_FEEDBACK = 2_000
 
 
@@ -61,8 +67,10 @@ class Retried:
 
 
 def request_roadmap(wish: Wish, *, human_review: bool = False, user: Any, actor: Any = None) -> RoadmapTask:
-    """Queue a wish and ring for a worker. Raises ValidationError for a wish that cannot be stored."""
+    """Queue a wish and ring for a worker. Raises ValidationError for a wish that cannot be stored, and for one that
+    nobody here can plan."""
     checked = wish.checked()
+    refuse_unplannable(checked)
 
     def create() -> RoadmapTask:
         task = RoadmapTask(user_request=checked.as_json(), human_review=human_review, requested_by=user)
@@ -74,11 +82,30 @@ def request_roadmap(wish: Wish, *, human_review: bool = False, user: Any, actor:
     return atomic_retried(create)
 
 
+def refuse_unplannable(wish: Wish) -> None:
+    """Raise ValidationError, naming what is known, for a topic that rules do not know where they are all there is."""
+    if settings.LLM_PROVIDER != RULES:
+        return
+    try:
+        planner.intent(wish)
+    except RunFailed as failure:
+        raise ValidationError({"query": ValidationError(failure.text, code=failure.slug)}) from failure
+
+
+def is_plannable(wish: Wish) -> bool:
+    """Whether anybody here can plan it: the model, or the rules without one."""
+    try:
+        refuse_unplannable(wish)
+    except ValidationError:
+        return False
+    return True
+
+
 def retry_roadmap(task: RoadmapTask, wish: RetryWish, *, actor: Any) -> Retried:
     """Queue an ended task again under its own id; what was made before and still fits is used again.
 
     Raises Conflict while it is open ("already-running") and when there is nothing to do ("nothing-to-retry"),
-    ValidationError for changes that make no wish.
+    ValidationError for changes that make no wish, and for a wish that nobody here can plan.
     """
 
     def reopen() -> Retried:
@@ -189,9 +216,9 @@ def _strategy(task: RoadmapTask, wish: RetryWish, missing: Mapping[str, int]) ->
     )
     if strategy == Strategy.CONTENT and not had_contents:
         raise Conflict("no-contents-yet", _("This roadmap has no contents yet; go on at the step that failed."))
-    is_done = task.status == TaskStatus.COMPLETED and not missing
     asks_for_more = strategy == Strategy.RESTART or wish.from_step or wish.changes
-    if (is_done and not asks_for_more) or (strategy == Strategy.CONTENT and not missing and not asks_for_more):
+    # with all contents and no end, as after a cancel, the finalizing is what is missing
+    if task.status == TaskStatus.COMPLETED and not missing and not asks_for_more:
         raise Conflict("nothing-to-retry", _("Everything of this roadmap was made."))
     return strategy
 
@@ -205,6 +232,9 @@ def _make_anew(task: RoadmapTask, strategy: Strategy, wish: RetryWish) -> None:
         steps = ORDER[ORDER.index(wish.from_step) :]
     elif task.error == RoadmapError.VALIDATION_FAILED:
         steps = OF_STRUCTURE  # or three edits that failed would fail again unread
+    elif task.error in REFUSED_BY_REVIEW:
+        take_back_reviews([task.pk])
+        forget(task, prompts.EDIT)
     if steps:
         RoadmapStep.objects.of(task).filter(step__in=[step.value for step in steps]).make_void()
         forget(task)
@@ -216,6 +246,14 @@ def _make_anew(task: RoadmapTask, strategy: Strategy, wish: RetryWish) -> None:
         failed.make_pending([kind])
 
 
+def take_back_reviews(tasks: Collection[UUID]) -> None:
+    """Have the last review of each of these tasks made once more, and the edits that followed it: unread, what was
+    refused would be refused again."""
+    reviews = RoadmapStep.objects.filter(run=OuterRef("run"), step=StepName.HUMAN_REVIEW).order_by("-retry", "-id")
+    since = RoadmapStep.objects.filter(run__in=tasks, pk__gte=Subquery(reviews.values("pk")[:1]))
+    since.filter(step__in=[StepName.HUMAN_REVIEW, StepName.ROADMAP_EDIT]).make_void()
+
+
 def _lost_its_roadmap(task: RoadmapTask) -> bool:
     """Whether its roadmap was deleted: what its steps made hangs on nothing then."""
     return task.roadmap_id is None and RoadmapStep.objects.of(task).usable().exists()
@@ -225,6 +263,7 @@ def _reopened(
     old: RoadmapTask, strategy: Strategy, missing: dict[str, int], *, changed: Wish | None, actor: Any
 ) -> Retried:
     values: dict[str, Any] = {"recovery": strategy, "failed_concepts": [], "summary": {}}
+    refuse_unplannable(changed or Wish.from_json(old.user_request))
     if changed is not None:
         values["user_request"] = changed.as_json()
     RoadmapTask.objects.reopen(old.pk, of=RoadmapTask.STATUSES.final, **values)
@@ -237,10 +276,21 @@ def _reopened(
         after={"recoveryType": strategy.value, "wish": task.user_request, "attempt": task.retries + 1},
     )
     ring(task)
-    reused = set(RoadmapStep.objects.of(task).usable().values_list("step", flat=True))
-    may_be_left_out = {StepName.ROADMAP_EDIT} | (set() if task.human_review else {StepName.HUMAN_REVIEW})
-    first = next((step.value for step in ORDER if step.value not in reused and step not in may_be_left_out), "")
-    if strategy == Strategy.CONTENT:
-        first = next((CONTENT_STEPS[kind].value for kind in ContentKind if kind.value in missing), StepName.FINALIZING)
+    reused = _usable_steps(task) if task.user_request == old.user_request else set()
     in_order = [step.value for step in ORDER if step.value in reused and step != StepName.FINALIZING]
-    return Retried(task, strategy, str(first), in_order, missing)
+    return Retried(task, strategy, _first_step(old, strategy, reused, missing), in_order, missing)
+
+
+def _usable_steps(task: RoadmapTask) -> set[str]:
+    return set(RoadmapStep.objects.of(task).usable().values_list("step", flat=True))
+
+
+def _first_step(old: RoadmapTask, strategy: Strategy, reused: Collection[str], missing: Collection[str]) -> str:
+    """Where the work begins, as far as can be told before."""
+    if strategy == Strategy.CONTENT:
+        lacking = [CONTENT_STEPS[kind].value for kind in ContentKind if kind.value in missing]
+        return lacking[0] if lacking else StepName.FINALIZING.value
+    if old.error in REFUSED_BY_REVIEW and StepName.HUMAN_REVIEW in reused:
+        return StepName.HUMAN_REVIEW.value  # earlier reviews stand, the last does not
+    only_if_needed = {StepName.ROADMAP_EDIT} | (set() if old.human_review else {StepName.HUMAN_REVIEW})
+    return next((step.value for step in ORDER if step.value not in reused and step not in only_if_needed), "")

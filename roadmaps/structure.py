@@ -27,6 +27,12 @@ def concepts(framework: Framework) -> Iterator[ConceptDesign]:
             yield from module.concepts
 
 
+def needed(framework: Framework, concept: ConceptDesign) -> list[str]:
+    """The names of its prerequisites that are in the tree."""
+    names = {each.concept_id: each.name for each in concepts(framework)}
+    return [names[each] for each in concept.prerequisites if each in names]
+
+
 def numbered(framework: Framework) -> Framework:
     """The tree with ids and order by place (stage-N, mod-S-N, c-S-M-N), prerequisites following their concepts.
 

@@ -27,26 +27,21 @@ from llm.door import complete
 from llm.prompts import Message, Purpose
 from roadmaps import planner, prompts, storing, structure
 from roadmaps.choices import CONTENT_STEPS, ContentKind, ContentStatus, EditOrigin, RoadmapError, StepName, TaskStatus
-from roadmaps.contracts import (
-    ConceptDesign,
-    Edit,
-    Framework,
-    Intent,
-    Issue,
-    Judgement,
-    Quiz,
-    Resources,
-    Tutorial,
-)
-from roadmaps.models import Concept, HumanReview, RoadmapStep, RoadmapTask
+from roadmaps.contents import making_of
+from roadmaps.contracts import ConceptDesign, Edit, Framework, Intent, Issue, Judgement
+from roadmaps.models import Concept, HumanReview, Roadmap, RoadmapStep, RoadmapTask
 from roadmaps.wishes import Wish
 from runs.errors import LeaseLost, RunFailed
 from runs.lease import Lease
-from runs.steps import Done, Steps
+from runs.steps import Done, Steps, input_hash
+from runs.transactions import atomic_retried
 
 logger = structlog.get_logger(__name__)
 
 MOST_EDITS = 3  # between two reviews (document 004)
+# of attempts in which the worker died before anything was made: then one content at a time, now from one end, now from
+# the other, so that the one it dies of is left in the end, and named
+ALONE_FROM = 3
 INTENT_DONE, CURRICULUM_DONE, STRUCTURE_DONE, CONTENTS_DONE = 5, 15, 30, 95  # percent
 BY_HARD_CHECKS = {"generator_kind": GeneratorKind.RULES, "generator_name": "structure/1", "generator_model": None}
 
@@ -118,12 +113,23 @@ class Workflow:
         for attempt in range(MOST_EDITS + 1):
             issues = self._validated(framework, edits + attempt + 1)
             if not any(issue.severity == "critical" for issue in issues):
-                return framework
+                return self._standing(framework)
             if attempt < MOST_EDITS:
                 framework = self._edited(framework, edits + attempt + 1, issues=issues)
         if self.task.human_review:
-            return framework
+            return self._standing(framework)
         raise RunFailed(RoadmapError.VALIDATION_FAILED, "; ".join(issue.issue for issue in issues))
+
+    def _standing(self, framework: Framework) -> Framework:
+        """The tree, which is the roadmap's now: steps that are used again stored it before another wish did."""
+
+        def put() -> None:
+            self.lease.advance()
+            storing.store_framework(self.task, framework)
+
+        if not Roadmap.objects.filter(pk=self.task.roadmap_id, framework=storing.as_json(framework)).exists():
+            atomic_retried(put)
+        return framework
 
     def _validated(self, framework: Framework, number: int) -> list[Issue]:
         """What is wrong with the tree: its hard faults; if it has none, what a model finds."""
@@ -199,13 +205,18 @@ class Workflow:
         return edit.framework
 
     def _reviewed(self, framework: Framework) -> Framework | None:
-        """The tree that a person approved, perhaps after changes; None while the task waits for one to look at it."""
-        edits = MOST_EDITS
+        """The tree that a person approved, perhaps after changes; None while the task waits for one to look at it.
+
+        Raises RunFailed for a refusal, and for changes that lead back to a tree that was reviewed before.
+        """
+        edits, followed = MOST_EDITS, set[int]()
         while self.task.human_review:
             review = HumanReview.objects.of(self.task, storing.as_json(framework))
             if review is None:
                 self.lease.park(TaskStatus.HUMAN_REVIEW_PENDING, current_step=StepName.HUMAN_REVIEW)
                 return None
+            if review.pk in followed:
+                raise RunFailed(RoadmapError.REVIEW_IN_VAIN, review.feedback)
             self.steps.do(
                 StepName.HUMAN_REVIEW,
                 key=str(review.round),
@@ -217,25 +228,35 @@ class Workflow:
             if not review.feedback:
                 raise RunFailed(RoadmapError.REJECTED)
             changed = self._edited(framework, edits + 1, issues=[], feedback=review.feedback)
-            if changed == framework:
-                raise RunFailed(RoadmapError.REJECTED, review.feedback)
-            framework = self._valid(changed, edits=edits + 1)
+            followed.add(review.pk)
+            if changed != framework:
+                framework = self._valid(changed, edits=edits + 1)
             edits += MOST_EDITS + 1
         return framework
 
     def _contents(self, framework: Framework) -> None:
         """Tutorial, resources and quiz of every concept; what fails as expected is noted and stops no other."""
         concepts = list(structure.concepts(framework))
+        states = Concept.objects.states_of(str(self.task.roadmap_id))
         works = {
-            f"{kind}:{concept.concept_id}": self._content(kind, framework, concept)
+            f"{kind}:{concept.concept_id}": self._content(
+                kind, framework, concept, is_there=states[concept.concept_id][kind] == ContentStatus.COMPLETED
+            )
             for concept in concepts
             for kind in ContentKind
         }
         self._settled, self._total = 0, len(works)
-        self.steps.do_each("contents", works, side_by_side=settings.ROADMAPS_SIDE_BY_SIDE)
+        side_by_side = settings.ROADMAPS_SIDE_BY_SIDE
+        if self.task.attempt >= ALONE_FROM:
+            side_by_side = 1
+            if self.task.attempt % 2:
+                works = dict(reversed(works.items()))
+        self.steps.do_each("contents", works, side_by_side=side_by_side)
 
-    def _content(self, kind: ContentKind, framework: Framework, concept: ConceptDesign) -> Callable[[], Any]:
-        contract, purpose, ask, plan, keep = _contents_of(kind)
+    def _content(
+        self, kind: ContentKind, framework: Framework, concept: ConceptDesign, *, is_there: bool
+    ) -> Callable[[], Any]:
+        contract, purpose, ask, plan, keep = making_of(kind)
 
         def store(made: Any) -> bool:
             return keep(self.task, concept.concept_id, contract.model_validate(made["data"]), made["generator"])
@@ -255,9 +276,13 @@ class Workflow:
                     "wish": self.wish.as_json(),
                     "title": framework.title,
                     "concept": concept.model_dump(),
+                    "needed": structure.needed(framework, concept),
+                    # the planner looks around in the tree, a model is not shown it
+                    "tree": input_hash(storing.as_json(framework)) if settings.LLM_PROVIDER == RULES else None,
                 },
                 store=store,
                 fail=note,
+                is_there=lambda: is_there,
                 contained=True,
                 progress=self._share_settled(),
             )
@@ -305,6 +330,7 @@ class Workflow:
         inputs: dict[str, Any],
         store: Callable[[Any], bool],
         fail: Callable[[RunFailed], None] | None = None,
+        is_there: Callable[[], bool] | None = None,
         contained: bool = False,
         key: str = "",
         finish: Callable[[M], M] = lambda made: made,
@@ -326,6 +352,7 @@ class Workflow:
             work=work,
             store=store,
             fail=fail,
+            is_there=is_there,
             contained=contained,
             # of contents that are made side by side an earlier one may be committed later
             run_values={"progress": Greatest("progress", Value(progress))},
@@ -360,14 +387,3 @@ def _summary(states: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
         kind: sum(kinds[kind] == ContentStatus.COMPLETED for kinds in states.values()) for kind in ContentKind.values
     }
     return {"concepts": len(states), "failedConcepts": failed, "completed": done}
-
-
-def _contents_of(kind: ContentKind) -> tuple[Any, Purpose, Any, Any, Any]:
-    """Contract, purpose, prompt, plan and place of each kind of content."""
-    return {
-        ContentKind.TUTORIAL: (Tutorial, prompts.TUTORIAL, prompts.tutorial, planner.tutorial, storing.store_tutorial),
-        ContentKind.RESOURCES: (
-            Resources, prompts.RESOURCES, prompts.resources, planner.resources, storing.store_resources,
-        ),
-        ContentKind.QUIZ: (Quiz, prompts.QUIZ, prompts.quiz, planner.quiz, storing.store_quiz),
-    }[kind]  # fmt: skip

@@ -24,7 +24,7 @@ from django.db import connection
 from api.codec import canonical
 from runs import failpoints
 from runs.choices import RunError, StepOutcome
-from runs.errors import RunFailed
+from runs.errors import LeaseLost, RunFailed
 from runs.lease import Lease, is_nobodys_fault
 from runs.models import RunWithSteps, StepRecord
 from runs.transactions import atomic_retried
@@ -80,6 +80,7 @@ class _Begun:
     wish: _Wish
     attempts: int
     began: float  # of the monotonic clock
+    cleared: Mapping[str, Any]  # values of the run that were set for the time of the work only
 
     def as_values(self) -> dict[str, Any]:
         """What its record says however it ends, which is now."""
@@ -130,6 +131,7 @@ class Steps:
         fail: Fail | None = None,
         key: str = "",
         run_values: Mapping[str, Any] | None = None,
+        is_there: Callable[[], bool] | None = None,
         contained: bool = False,
         ends_run: bool = False,
     ) -> Any:
@@ -139,8 +141,8 @@ class Steps:
         transaction that begins with the fence, sets `run_values` on the run and ends with the step's record; `fail`
         does so for a failure. With `ends_run` it begins with `store` instead, whose first write ends the run: then
         that is the fence. `inputs` is JSON with everything the output depends on: wishes, prompt versions, outputs of
-        earlier steps. With `contained` an unexpected exception is a failure of this step ("internal-error") and not of
-        the run.
+        earlier steps. `is_there` is asked of a kept output: whether what it means still stands; if not, it is stored
+        again. With `contained` an unexpected exception is a failure of this step ("internal-error") and not of the run.
         Raises RunFailed after its reason was kept, and again without work in the next attempt, until a person retries;
         what else `work` and `store` raise; LeaseLost when the run is no longer ours.
         """
@@ -158,7 +160,9 @@ class Steps:
             ends_run=ends_run,
         )
         kept = self._usable(wish)
-        return self._made_anew(wish) if kept is None else self._reused(kept)
+        if kept is None:
+            return self._made_anew(wish)
+        return self._reused(kept, store if is_there is not None and not is_there() else None)
 
     def do_each(
         self, name: str, works: Mapping[str, Callable[[], Any]], *, side_by_side: int
@@ -228,7 +232,8 @@ class Steps:
         if self.on_begin is not None:
             self.on_begin(wish.name, wish.key)
         attempts, self._attempts = self._attempts, 1
-        begun = _Begun(wish, attempts, time.monotonic())
+        cleared = self._named_should_it_be_the_last(wish) if attempts >= self.run.max_attempts else {}
+        begun = _Begun(wish, attempts, time.monotonic(), cleared)
         logger.info("step.started", step=wish.name, key=wish.key)
         failpoints.reached("model.before")
         return begun
@@ -237,7 +242,7 @@ class Steps:
         """The effects of what was made and its record, behind the fence; within one transaction."""
         wish = begun.wish
         if not wish.ends_run:
-            self.lease.advance(**wish.run_values)
+            self.lease.advance(**begun.cleared, **wish.run_values)
         outcome = _outcome(wish.store(done.output) if wish.store else None)
         assert self.lease.has_ended or not wish.ends_run, wish.name
         row = self._record(
@@ -250,31 +255,37 @@ class Steps:
     def _keep(self, begun: _Begun, failure: RunFailed) -> None:
         """What the failure means and its record, behind the fence; within one transaction."""
         wish = begun.wish
-        self.lease.advance(**wish.run_values)
+        self.lease.advance(**begun.cleared, **wish.run_values)
         if wish.fail is not None:
             wish.fail(failure)
         why = {"error": failure.slug, "error_text": failure.text}
         self._record(wish.name, wish.key, outcome=StepOutcome.FAILED, **why, **begun.as_values())
 
-    def _reused(self, made: StepRecord) -> Any:
-        """The output of a record; one of an earlier retry is noted as reused in this one."""
-        if made.retry != self.run.retries:
-            again = partial(
-                self._record,
-                made.step,
-                made.key,
-                input_hash=made.input_hash,
-                input=made.input,
-                output=made.output,
-                outcome=StepOutcome.REUSED,
-            )
-            made = self._made[made.step, made.key] = atomic_retried(partial(self._fenced, again))
+    def _named_should_it_be_the_last(self, wish: _Wish) -> dict[str, str]:
+        """Say on the run what its last attempt begins with, and give what takes that back: should the worker die of it
+        once more, the reaper knows only that it did."""
+        begins = f"{wish.name} {wish.key}".strip()
+        if not self.lease.model.objects.heartbeat(self.run.pk, self.lease.token, error_text=begins):
+            raise LeaseLost
+        return {"error_text": ""}
+
+    def _reused(self, made: StepRecord, store: Store | None) -> Any:
+        """The output of a record, stored again with `store`; one of an earlier retry is noted as reused in this one."""
+        is_of_now = made.retry == self.run.retries
+
+        def use_again() -> StepRecord:
+            self.lease.advance()
+            if store is not None:
+                store(made.output)
+            return made if is_of_now else self._noted_as_reused(made)
+
+        if store is not None or not is_of_now:
+            made = self._made[made.step, made.key] = atomic_retried(use_again)
         return made.output
 
-    def _fenced(self, record: Callable[[], StepRecord]) -> StepRecord:
-        """A record without effects beside it, behind the fence."""
-        self.lease.advance()
-        return record()
+    def _noted_as_reused(self, made: StepRecord) -> StepRecord:
+        kept = {"input_hash": made.input_hash, "input": made.input, "output": made.output}
+        return self._record(made.step, made.key, outcome=StepOutcome.REUSED, **kept)
 
     def _record(self, step: str, key: str, **values: Any) -> StepRecord:
         fresh = {"output": None, "error": "", "error_text": "", "tokens": None, "is_void": False}

@@ -74,9 +74,13 @@ class RoadmapModel:
     """Answers every step properly unless told otherwise, and counts what it was asked for, by schema."""
 
     def __init__(self, framework=None):
-        self.framework, self.prompts, self._prepared = framework or tree(), [], []
+        self.begin_anew(framework)
         self.http = HTTPServer(threaded=True)
         self.http.expect_request("/v1/chat/completions", method="POST").respond_with_handler(self._answer)
+
+    def begin_anew(self, framework=None):
+        """As if nothing had been asked or prepared."""
+        self.framework, self.prompts, self._prepared = framework or tree(), [], []
 
     def __enter__(self):
         self.http.start()

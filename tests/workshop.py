@@ -18,7 +18,7 @@ from roadmaps.wishes import Wish
 from runs.steps import input_hash
 
 NUMBERS = count(1)
-BY_RULES = {"generator_kind": "rules", "generator_name": "rules-planner/1", "generator_model": None}
+BY_RULES = {"generator_kind": "rules", "generator_name": "rules-planner/2", "generator_model": None}
 BY_MODEL = {"generator_kind": "llm", "generator_name": "openai", "generator_model": "m-1"}
 ENDED = "2026-01-01T00:00:00Z"
 QUESTIONS = [

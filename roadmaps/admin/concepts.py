@@ -17,6 +17,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from roadmaps import learning
 from roadmaps.admin.learning import answers_in, questions_of, tries_of, try_of
 from roadmaps.admin.links import concept_url, task_url
 from roadmaps.admin.new_task import MAY_RUN
@@ -36,11 +37,6 @@ from roadmaps.models import (
 )
 from roadmaps.services import retry_concept
 from runs.errors import Conflict, Contention
-
-try:
-    from roadmaps import learning
-except ImportError:  # without its services a quiz is read and not answered
-    learning = None  # type: ignore[assignment]
 
 HTTP = re.compile(r"https?://", re.I)
 MOST_VERSIONS = 50
@@ -122,8 +118,6 @@ class ConceptPagesMixin(OwnedMixin, ModelAdmin):
     def learnt_view(self, request: HttpRequest, pk: str, concept_id: str) -> HttpResponse:
         """Mark a concept as learnt, or take the mark back."""
         _roadmap, concept = self._concept(request, pk, concept_id)
-        if learning is None:
-            raise Http404
         completed = request.POST.get("completed") == "1"
         self._tried(request, lambda: learning.set_progress(concept, request.user, completed))
         return redirect(concept_url(pk, concept_id))
@@ -132,7 +126,7 @@ class ConceptPagesMixin(OwnedMixin, ModelAdmin):
         """Take a try at the quiz."""
         self._concept(request, pk, concept_id)
         quiz = QuizMetadata.objects.filter(roadmap_id=pk, concept_id=concept_id).first()
-        if learning is None or quiz is None:
+        if quiz is None:
             raise Http404
         if request.POST.get("seen") != quiz.updated_at.isoformat():
             self.message_user(request, _("The questions were made anew; look at them first."), messages.WARNING)
@@ -198,7 +192,6 @@ class ConceptPagesMixin(OwnedMixin, ModelAdmin):
             "questions": questions,
             "attempt": made,
             "tries": tries_of(concept, request.user),
-            "may_answer": learning is not None,
         }
 
     def _learnt(self, request: HttpRequest, concept: Concept) -> dict[str, Any]:

@@ -15,9 +15,8 @@ from config.language_model import RULES
 from roadmaps import planner
 from roadmaps.choices import Level, StepName
 from roadmaps.models import RoadmapTask
-from roadmaps.services import LONGEST_FEEDBACK
+from roadmaps.services import LONGEST_FEEDBACK, refuse_unplannable
 from roadmaps.wishes import LONGEST_QUERY, LONGEST_TEXT, MOST_HOURS, Wish
-from runs.errors import RunFailed
 
 LANGUAGES = [("", gettext_lazy("As the wish is written")), ("en", "English"), ("zh", "中文")]
 WISH_FIELDS = ("query", "level", "hours_per_week", "language", "motivation", "background")
@@ -102,17 +101,6 @@ def wish_of(task: RoadmapTask) -> dict[str, Any]:
 def plans_by_rules() -> bool:
     """Whether no language model is set up."""
     return bool(settings.LLM_PROVIDER == RULES)
-
-
-def refuse_unplannable(wish: Wish) -> None:
-    """Raise ValidationError for a topic that the rules do not know, where they are all there is."""
-    if not plans_by_rules():
-        return
-    try:
-        planner.intent(wish)
-    except RunFailed as failure:
-        message = failure.text or str(RoadmapTask.error_in_words(failure.slug))
-        raise ValidationError({"query": ValidationError(message, code=failure.slug)}) from failure
 
 
 def known_topics(language: str) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
@@ -18,9 +18,11 @@ from roadmaps.admin.links import step_url
 from roadmaps.admin.owned import OwnedMixin
 from roadmaps.admin.stepper import length, outcome_badge
 from roadmaps.choices import StepName
+from roadmaps.history import differences, step_before
 from roadmaps.models import RoadmapStep, RoadmapTask
 
 RECORDS_SHOWN = 500
+DIFFERENCES_SHOWN = 200
 BIGGEST_ID = 2**63 - 1
 
 
@@ -60,13 +62,13 @@ class StepPagesMixin(OwnedMixin, ModelAdmin):
         found = RoadmapStep.objects.of(task).filter(pk=record).first() if record <= BIGGEST_ID else None
         if found is None:
             raise Http404
-        before = _before(task, found)
+        before = step_before(found)
         context = {
             "title": _("%(step)s, attempt %(number)s") % {"step": _name(found), "number": found.retry + 1},
             "step": _shown(found),
             "before": before,
             "before_number": before.retry + 1 if before else None,
-            "diffs": list(input_diffs(before, found)) if before else [],
+            "diffs": input_diffs(before, found) if before else [],
             "input": json_tree(found.input),
             "output": json_tree(found.output) if found.output is not None else "",
         }
@@ -77,25 +79,10 @@ class StepPagesMixin(OwnedMixin, ModelAdmin):
         return TemplateResponse(request, template, shared | context)
 
 
-def input_diffs(before: RoadmapStep, after: RoadmapStep) -> Iterator[FieldDiff]:
-    """What the step was given that it was not given before, field by field; the fields of the wish each alone."""
-    old, new = _flat(before.input), _flat(after.input)
-    changed = {name: [old.get(name), new.get(name)] for name in dict.fromkeys([*old, *new])}
-    yield from field_diffs({name: pair for name, pair in changed.items() if pair[0] != pair[1]})
-
-
-def _flat(given: dict[str, Any]) -> dict[str, Any]:
-    wish = given.get("wish") or {}
-    return {
-        **{f"wish.{name}": value for name, value in wish.items()},
-        **{k: v for k, v in given.items() if k != "wish"},
-    }
-
-
-def _before(task: RoadmapTask, record: RoadmapStep) -> RoadmapStep | None:
-    """The same step in the attempt before it."""
-    same = RoadmapStep.objects.of(task).filter(step=record.step, key=record.key, retry__lt=record.retry)
-    return same.order_by("-retry").first()
+def input_diffs(before: RoadmapStep, after: RoadmapStep) -> list[FieldDiff]:
+    """What the step was given that it was not given before, value by value."""
+    found = differences(before.input, after.input)
+    return field_diffs({pointer: [old, new] for pointer, old, new in islice(found, DIFFERENCES_SHOWN)})
 
 
 def _name(record: RoadmapStep) -> str:

@@ -18,6 +18,7 @@ MOST_TOPICS = 5  # of one roadmap
 MOST_PARTS, LONGEST_SLUG = 6, 50
 QUICK = 20  # hours
 LONGEST_QUOTE = 900
+LEVELS = Level.values  # from the easiest
 CAREER = re.compile(r"\b(?:job|career|profession|hired|interview)\b|转行|转岗|求职|就业|面试|换工作|职业", re.I)
 FORMATS = {
     "visual": re.compile(r"visual|video|diagram|image|视频|图|可视", re.I),
@@ -119,6 +120,11 @@ def _suggestions(wish: Wish, wanted: list[Topic], later: list[Topic]) -> list[st
         needed = needed_topics(wish, wanted)
         left_out = [topic for topic in _before(wanted) if topic not in needed]
     told = [say(wish.language, "known", needed=topic.name(wish.language)) for topic in left_out]
+    told += [
+        say(wish.language, "harder", topic=topic.name(wish.language), level=say(wish.language, f"level.{topic.level}"))
+        for topic in wanted
+        if LEVELS.index(topic.level) > LEVELS.index(level_of(wish))
+    ]
     if later:
         told.append(say(wish.language, "later", topics=listed(wish.language, [t.name(wish.language) for t in later])))
     return told

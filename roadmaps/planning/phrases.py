@@ -28,6 +28,7 @@ PHRASES = {
         "said.motivation": "Motivation, as written in the wish: {text}",
         "gap": "{topic} needs the basics of {needed}. The wish does not say they are known, so they are included.",
         "known": "{needed} is named in the background, so its basics are left out.",
+        "harder": "{topic} is for a level above this one ({level}) on the whole; allow more time for hard concepts.",
         "later": "The wish names more topics than one roadmap holds; left for another one: {topics}.",
         "title": "{topics}: {level} roadmap",
         "basics": "Basics of {topic}",
@@ -108,6 +109,7 @@ PHRASES = {
         "said.motivation": "需求中写明的动机：{text}",
         "gap": "{topic}需要{needed}的基础。需求没有说明已掌握，因此包含在内。",
         "known": "背景中提到了{needed}，因此不再包含其基础。",
+        "harder": "总体而言，{topic}适合更高的水平（{level}）；请为其中较难的概念多留时间。",
         "later": "需求提到的主题超出一份路线图的容量，留待以后：{topics}。",
         "title": "{topics}{level}学习路线图",
         "basics": "{topic}基础",
@@ -171,7 +173,7 @@ PHRASES = {
 
 
 # where a Chinese phrase meets a name in Latin letters, a space belongs; what a person wrote is left as it is
-SPACED = frozenset({"goal", "title", "gap", "known", "basics", "basics.about", "stage", "and"})
+SPACED = frozenset({"goal", "title", "gap", "known", "harder", "basics", "basics.about", "stage", "and"})
 HAN_BESIDE_LATIN = re.compile(r"(?<=[\u4e00-\u9fff])(?=[A-Za-z0-9])|(?<=[A-Za-z0-9+#])(?=[\u4e00-\u9fff])")
 
 

@@ -16,7 +16,7 @@ from roadmaps.contracts import (
 )
 from roadmaps.planning.finding import topics_of
 from roadmaps.planning.phrases import listed, say
-from roadmaps.structure import concepts
+from roadmaps.structure import concepts, needed
 from roadmaps.wishes import Wish
 
 MOST_TERMS, LONGEST_SUMMARY = 3, 500
@@ -95,9 +95,7 @@ def _bullets(lines: list[str]) -> str:
 
 
 def _before(framework: Framework, concept: ConceptDesign, language: str) -> str:
-    names = {each.concept_id: each.name for each in concepts(framework)}
-    known = [names[each] for each in concept.prerequisites if each in names]
-    return _bullets(known) or say(language, "tutorial.nothing")
+    return _bullets(needed(framework, concept)) or say(language, "tutorial.nothing")
 
 
 def _fits(framework: Framework, concept: ConceptDesign, language: str) -> str:

@@ -1,7 +1,9 @@
 """Workers of roadmaps are killed, frozen and rung for too often: no finished step again, no answer paid twice."""
 
 import json
+import os
 import random
+import signal
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,7 +16,7 @@ from llm.models import LLMCall
 from processes import wait_until
 from roadmap_models import RoadmapModel, concept, tree
 from roadmap_runs import Watched, expire, forked, killed_at_every_passing, requested
-from roadmaps import workflow
+from roadmaps import storing, workflow
 from roadmaps.models import (
     Concept,
     QuizMetadata,
@@ -26,6 +28,7 @@ from roadmaps.models import (
 )
 from roadmaps.services import RetryWish, retry_roadmap
 from runs.lease import Lease
+from runs.reaper import settle_expired
 from tests.conftest import make_user
 from tests.llm.conftest import chat
 
@@ -284,6 +287,46 @@ def test_without_the_reaper_a_killed_task_keeps_its_lease(model, operator):
     found = violations()
     assert any(each.startswith("no_run_is_open") for each in found)
     assert any(each.startswith("no_lease_is_left") for each in found)
+
+
+# --- A content that kills its worker ---------------------------------------------------------------
+
+
+@pytest.mark.long
+def test_a_content_that_always_kills_its_worker_is_named_and_all_others_are_made(
+    model, operator, settings, monkeypatch
+):
+    """The attempts of the run are spent; a retry makes what is missing, and pays for nothing again."""
+    settings.ROADMAPS_SIDE_BY_SIDE = 4
+    model.framework = concepts(4)
+    store = storing.store_quiz
+
+    def deadly(task, concept_id, made, generator):
+        if concept_id == "c-1-1-2":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return store(task, concept_id, made, generator)
+
+    monkeypatch.setattr(storing, "store_quiz", deadly)
+    task, deaths = requested(operator), 0
+    while task.is_open:
+        deaths += forked(task.pk) == -signal.SIGKILL
+        expire(task.pk)
+        settle_expired(RoadmapTask)
+        task.refresh_from_db()
+        assert deaths < 20
+    assert (task.status, task.error, task.error_text) == ("failed", "worker-lost", "quiz_generation c-1-1-2")
+    states = Concept.objects.states_of(task.roadmap_id)
+    open_ones = [(each, kind) for each in states for kind in states[each] if states[each][kind] != "completed"]
+    assert open_ones == [("c-1-1-2", "quiz")]
+
+    monkeypatch.setattr(storing, "store_quiz", store)
+    before = model.counts
+    assert retry_roadmap(task, RetryWish(), actor="test").items_to_retry == {"quiz": 1}
+    assert forked(task.pk) == 0
+    task.refresh_from_db()
+    assert (task.status, task.error_text) == ("completed", "")
+    assert model.counts == before
+    assert_all_hold()
 
 
 # --- A workflow that is another one now ------------------------------------------------------------

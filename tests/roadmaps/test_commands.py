@@ -12,7 +12,7 @@ from roadmaps.models import Concept, RoadmapTask
 from roadmaps.services import decide
 from runs.errors import RunFailed
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("small_trees")]
 
 REPORT = {
     "taskId", "status", "currentStep", "roadmapId", "attempt", "errorMessage", "failedConcepts", "summary"
@@ -144,11 +144,17 @@ def test_ctrl_c_cancels_what_it_waits_for(capsys, monkeypatch):
     assert RoadmapTask.objects.get().status == "cancelled"
 
 
-def test_a_rejected_roadmap_ends_the_wait_with_its_reason(capsys, operator):
-    here("generate_roadmap", "Learn Git", "--review", "--wait")
-    task = RoadmapTask.objects.get()
-    decide(task, approved=False, user=operator)
-    workflow.run_roadmap(task.pk)
-    capsys.readouterr()
-    assert exit_code("retry_roadmap", task.pk, "--wait") == 1
+def test_a_rejected_roadmap_ends_the_wait_with_its_reason(capsys, operator, monkeypatch):
+    work = workflow.run_roadmap
+
+    def rejected(pk):
+        work(pk)
+        decide(RoadmapTask.objects.get(pk=pk), approved=False, user=operator)
+        work(pk)
+
+    monkeypatch.setattr(workflow, "run_roadmap", rejected)
+    assert exit_code("generate_roadmap", "Learn Git", "--review", "--wait") == 1
     assert "refused" in one_line(capsys.readouterr().err)
+    monkeypatch.setattr(workflow, "run_roadmap", work)
+    here("retry_roadmap", RoadmapTask.objects.get().pk, "--wait", "--json")
+    assert json.loads(capsys.readouterr().out)["status"] == "human_review_pending"

@@ -114,7 +114,7 @@ def test_a_try_is_scored_kept_with_its_questions_and_on_record(operator, made):
     assert (kept.correct_answers, kept.total_questions, kept.score_percentage) == (2, 3, Decimal("66.67"))
     assert (kept.incorrect_question_indices, kept.answers) == ([1], [[1], [0], [0]])
     assert kept.questions == workshop.QUESTIONS
-    assert (kept.generator_kind, kept.generator_name) == ("rules", "rules-planner/1")
+    assert (kept.generator_kind, kept.generator_name) == ("rules", "rules-planner/2")
     assert AuditEvent.objects.get(action="quiz.attempted").object_id == str(attempt.pk)
 
 

@@ -47,6 +47,20 @@ def planned(wish):
     return intent, planner.curriculum(wish, intent, today=TODAY)
 
 
+@pytest.mark.parametrize(
+    ("query", "level", "told"),
+    [
+        ("Learn Kubernetes", "intermediate", "Kubernetes is for a level above this one (advanced) on the whole"),
+        ("学习 Kubernetes", "beginner", "总体而言，Kubernetes 适合更高的水平（高级）"),
+        ("Learn Kubernetes", "advanced", None),
+        ("Learn Redis", "beginner", None),
+    ],
+)
+def test_a_topic_above_the_level_of_the_wish_is_told(query, level, told):
+    suggestions = "\n".join(planner.intent(Wish(query, level).checked()).personalized_suggestions or [])
+    assert (told in suggestions) if told else ("above this" not in suggestions)
+
+
 @given(wishes())
 def test_every_plan_keeps_its_contracts_and_has_no_fault(wish):
     intent, framework = planned(wish)

@@ -21,8 +21,9 @@ from roadmap_models import (
     sources,
     tree,
 )
-from roadmaps import storing, workflow
+from roadmaps import storing, structure, workflow
 from roadmaps.choices import ContentKind, StepName, Strategy
+from roadmaps.contracts import Framework
 from roadmaps.models import (
     Concept,
     CurriculumDesignMetadata,
@@ -36,7 +37,15 @@ from roadmaps.models import (
     StructureValidationRecord,
     TutorialMetadata,
 )
-from roadmaps.services import RetryWish, delete_roadmap, request_roadmap, retry_concept, retry_roadmap
+from roadmaps.services import (
+    RetryWish,
+    cancel_roadmap,
+    decide,
+    delete_roadmap,
+    request_roadmap,
+    retry_concept,
+    retry_roadmap,
+)
 from roadmaps.wishes import Wish
 from runs import failpoints
 
@@ -89,6 +98,14 @@ def test_a_model_makes_the_whole_roadmap_and_is_asked_once_for_each_step(model, 
         True, True, 90, "test-model",
     )  # fmt: skip
     assert violations() == []
+
+
+def test_what_a_concept_needs_is_told_by_name(model, requested):
+    worked(requested())
+    asked = {(schema, sources(prompt)["concept"]["concept_id"]): sources(prompt)["concept"]["prerequisites"]
+             for schema, prompt in model.prompts if schema in CONTENTS}  # fmt: skip
+    for schema in CONTENTS:
+        assert (asked[schema, "c-1-1-1"], asked[schema, "c-1-1-2"]) == ([], ["Thing 1-1-1"])
 
 
 def test_each_step_says_what_it_cost(model, requested):
@@ -374,7 +391,8 @@ def test_a_retry_with_the_same_wish_pays_for_nothing_that_is_done(model, request
 def test_a_changed_wish_is_asked_about_in_every_step_that_reads_it(model, requested, changes):
     task = worked(requested())
     before = IntentAnalysisMetadata.objects.get()
-    retry_roadmap(task, RetryWish(changes=changes), actor="test")
+    retried = retry_roadmap(task, RetryWish(changes=changes), actor="test")
+    assert (retried.resumed_from, retried.reused_steps) == ("intent_analysis", [])
     assert worked(task).status == "completed"
     assert model.counts == model.expected + model.expected  # all of them have the wish in their prompt
     assert {outcome for _step, outcome in outcomes(task, retry=1)} <= {"created", "updated", "done"}
@@ -419,6 +437,95 @@ def test_from_a_step_on_everything_behind_it_is_asked_for_again(model, requested
     retry_roadmap(task, RetryWish(from_step=StepName.STRUCTURE_VALIDATION), actor="test")
     assert worked(task).status == "completed"
     assert model.counts - before == model.expected - Counter(Intent=1, Framework=1)
+
+
+# --- From one wish to another and back -------------------------------------------------------------
+
+
+def asked_for(task, query):
+    """The task after a retry with this wish."""
+    retry_roadmap(task, RetryWish(changes={"query": query}), actor="test")
+    return worked(task)
+
+
+def assert_whole(task):
+    """Every concept of the roadmap's tree has its contents, and no other concept is there."""
+    assert (task.status, task.error_text) == ("completed", "")
+    tree_of_roadmap = Framework.model_validate(Roadmap.objects.get().framework)
+    names = list(Concept.objects.in_order().values_list("concept_id", "name"))
+    assert names == [(each.concept_id, each.name) for each in structure.concepts(tree_of_roadmap)]
+    assert {state for kinds in Concept.objects.states_of(task.roadmap_id).values() for state in kinds.values()} == {
+        "completed"
+    }
+    assert violations() == []
+
+
+def test_a_concept_that_another_wish_dropped_comes_back_with_its_contents_unpaid(model, requested):
+    task = worked(requested())
+    model.framework = tree(concept("1-1-1", name="Another"))
+    assert_whole(asked_for(task, "Learn Python"))
+    before = model.counts
+    assert_whole(asked_for(task, "Learn Redis"))
+    assert model.counts == before
+    assert ("tutorial_generation", "c-1-1-2", "reused") in RoadmapStep.objects.filter(retry=2).values_list(
+        "step", "key", "outcome"
+    )
+    latest = TutorialMetadata.objects.get(concept_id="c-1-1-2", is_latest=True)
+    assert latest.title == "Thing 1-1-2"
+
+
+def test_what_a_wish_that_was_given_up_had_replaced_comes_back_with_its_contents(model, requested):
+    task = worked(requested())
+    model.framework = tree(concept("1-1-1", name="Another"), concept("1-1-2", name="Other"))
+    model.on("Judgement", fails(503), about="Learn Python")
+    assert asked_for(task, "Learn Python").status == "pending"
+    cancel_roadmap(task, actor="test")
+    assert set(Concept.objects.values_list("name", "tutorial_status")) == {("Another", "pending"), ("Other", "pending")}
+    before = model.counts
+    assert_whole(asked_for(task, "Learn Redis"))
+    assert model.counts == before
+
+
+def test_an_edit_that_is_used_again_gives_the_roadmap_its_tree(model, requested):
+    first, second, other = (
+        tree(concept("1-1-1", name=name), concept("1-1-2", name="Both")) for name in ("First", "Second", "Other")
+    )
+    model.on("Judgement", judgement("a"), judgement("b"), judgement(), about="Learn Redis")
+    model.on("Edit", edit(first), edit(second), about="Learn Redis")
+    task = worked(requested())
+    model.on("Judgement", judgement("c"), judgement(), about="Learn Python").on("Edit", edit(other), about="Python")
+    assert_whole(asked_for(task, "Learn Python"))
+    assert_whole(asked_for(task, "Learn Redis"))
+    assert Roadmap.objects.get().framework["stages"] == second["stages"]
+
+
+def test_an_edit_that_leads_back_to_what_was_refused_ends_the_task_until_somebody_looks_again(
+    model, requested, operator
+):
+    """The reviewer wants away what the judge finds missing: without an end they would undo each other for ever."""
+    without = tree(concept("1-1-1"))
+    model.on("Edit", edit(without), edit(tree())).on("Judgement", judgement(), judgement("gone"), judgement())
+    task = worked(requested(human_review=True))
+    decide(task, approved=False, feedback="without thing 2", user=operator)
+    worked(task)
+    assert (task.status, task.error, task.error_text) == ("failed", "review-in-vain", "without thing 2")
+    assert retry_roadmap(task, RetryWish(), actor="test").resumed_from == "human_review"
+    assert worked(task).status == "human_review_pending"
+    assert Roadmap.objects.get().framework["stages"] == tree()["stages"]
+    decide(task, approved=True, user=operator)
+    assert_whole(worked(task))
+
+
+def test_an_edit_that_changed_nothing_is_asked_for_anew_when_the_same_is_wanted_again(model, requested, operator):
+    model.on("Edit", edit(tree()), edit(tree(concept("1-1-1"))))
+    task = worked(requested(human_review=True))
+    for expected in (("failed", "review-in-vain"), ("human_review_pending", "")):
+        decide(task, approved=False, feedback="without thing 2", user=operator)
+        assert (worked(task).status, task.error) == expected
+        if task.status == "failed":
+            retry_roadmap(task, RetryWish(), actor="test")
+            assert worked(task).status == "human_review_pending"
+    assert list(Concept.objects.values_list("concept_id", flat=True)) == ["c-1-1-1"]
 
 
 # --- What crashes ----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from config.language_model import RULES
 from llm.models import LLMCall
 from roadmaps import planner, structure, workflow
 from roadmaps.choices import ContentKind, RoadmapError, StepName, Strategy
@@ -31,8 +32,8 @@ REDIS = Wish("Learn Redis", hours_per_week=6)
 
 
 @pytest.fixture
-def requested(operator):
-    """requested(wish, **options): a queued task of the operator."""
+def requested(operator, small_trees):
+    """requested(wish, **options): a queued task of the operator, for a small tree."""
 
     def make(wish=REDIS, **options):
         return request_roadmap(wish, user=operator, **options)
@@ -64,8 +65,8 @@ def broken(framework, *, times=99):
     return curriculum
 
 
-def test_a_wish_becomes_a_roadmap_with_every_content(requested):
-    task = worked(requested())
+def test_a_wish_becomes_a_whole_roadmap_with_every_content(operator):
+    task = worked(request_roadmap(REDIS, user=operator))
     assert (task.status, task.progress, task.error) == ("completed", 100, "")
     roadmap = Roadmap.objects.get()
     assert task.roadmap == roadmap
@@ -91,8 +92,11 @@ def test_the_number_of_records_is_the_number_of_steps(requested):
     assert kept(task)[0] == ("intent_analysis", "", "created")
 
 
-def test_an_unknown_topic_is_refused_with_what_is_known(requested):
-    task = worked(requested(Wish("Learn falconry")))
+def test_a_topic_that_only_a_model_would_know_fails_with_what_rules_know(requested, settings):
+    settings.LLM_PROVIDER = "openai"
+    task = requested(Wish("Learn falconry"))
+    settings.LLM_PROVIDER = RULES
+    worked(task)
     assert (task.status, task.error) == ("failed", "unknown-topic")
     assert "Redis" in task.error_text
     assert Roadmap.objects.count() == 0
@@ -155,6 +159,59 @@ def test_a_rejection_without_feedback_ends_the_task(requested, operator):
     assert (worked(task).status, task.error) == ("failed", "review-rejected")
 
 
+@pytest.mark.parametrize("wish", [RetryWish(), RetryWish(strategy=Strategy.RESTART)], ids=["retry", "restart"])
+def test_a_rejected_tree_is_reviewed_once_more_by_a_retry(requested, operator, wish):
+    task = worked(requested(human_review=True))
+    decide(task, approved=False, user=operator)
+    worked(task)
+    retry_roadmap(task, wish, actor="test")
+    assert worked(task).status == "human_review_pending"
+    decide(task, approved=True, user=operator)
+    assert worked(task).status == "completed"
+
+
+def test_an_approved_tree_is_not_reviewed_again_for_contents_that_failed(requested, operator, monkeypatch):
+    quiz = planner.quiz
+    monkeypatch.setattr(planner, "quiz", failing(quiz, of={"c-1-1-1"}))
+    task = worked(requested(human_review=True))
+    decide(task, approved=True, user=operator)
+    assert worked(task).status == "partial_failure"
+    monkeypatch.setattr(planner, "quiz", quiz)
+    retry_roadmap(task, RetryWish(), actor="test")
+    assert worked(task).status == "completed"
+
+
+def test_changes_that_rules_cannot_make_end_the_task_until_somebody_looks_again(requested, operator):
+    task = worked(requested(human_review=True))
+    decide(task, approved=False, feedback="less theory", user=operator)
+    assert (worked(task).status, task.error, task.error_text) == ("failed", "review-in-vain", "less theory")
+    assert RoadmapEditRecord.objects.get().modified_node_ids == []
+    last = Concept.objects.in_order().last()
+    assert retry_roadmap(task, RetryWish(), actor="test").resumed_from == "human_review"
+    assert worked(task).status == "human_review_pending"
+    decide(task, approved=False, feedback=f"remove {last.name}", user=operator)
+    assert worked(task).status == "human_review_pending"
+    assert not Concept.objects.filter(name=last.name).exists()
+
+
+def test_what_lacks_only_its_end_is_brought_to_it(requested, monkeypatch):
+    """Cancelled after the last content and before the finalizing."""
+    finalize = workflow.Workflow._finalize
+
+    def cancelled(self):
+        cancel_roadmap(self.task, actor="test")
+        finalize(self)
+
+    monkeypatch.setattr(workflow.Workflow, "_finalize", cancelled)
+    task = worked(requested())
+    assert (task.status, set(Concept.objects.values_list("quiz_status", flat=True))) == ("cancelled", {"completed"})
+    monkeypatch.setattr(workflow.Workflow, "_finalize", finalize)
+    retried = retry_roadmap(task, RetryWish(), actor="test")
+    assert (retried.recovery_type, retried.resumed_from, retried.items_to_retry) == ("content", "finalizing", {})
+    assert worked(task).status == "completed"
+    assert {step for step, _key, outcome in kept(task, retry=1) if outcome != "reused"} == {"finalizing"}
+
+
 def failing(make, *, of):
     """The planner's function, failing for concepts whose id is in `of`."""
 
@@ -215,6 +272,23 @@ def test_a_changed_wish_updates_the_analysis_and_what_hangs_on_it(requested):
     assert (after.pk, after.parsed_goal != before.parsed_goal) == (before.pk, True)
     assert kept(task, retry=1)[0] == ("intent_analysis", "", "updated")
     assert Roadmap.objects.count() == 1
+
+
+def test_outlines_that_name_a_concept_follow_its_new_name(requested, monkeypatch):
+    task, design = worked(requested()), planner.curriculum
+
+    def renamed(wish, intent):
+        framework = design(wish, intent)
+        next(structure.concepts(framework)).name = "The new name"
+        return framework
+
+    monkeypatch.setattr(planner, "curriculum", renamed)
+    RoadmapStep.objects.of(task).filter(step="curriculum_design").make_void()
+    retry_roadmap(task, RetryWish(changes={"query": "Learn Redis"}), actor="test")
+    assert worked(task).status == "completed"
+    latest = TutorialMetadata.objects.filter(is_latest=True)
+    needing = Concept.objects.filter(prerequisites__contains=["c-1-1-1"]).values("concept_id")
+    assert latest.filter(concept_id__in=needing, content__contains="The new name").count() == needing.count() > 0
 
 
 def test_what_is_complete_is_not_retried_and_what_runs_neither(requested):

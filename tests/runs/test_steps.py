@@ -67,6 +67,47 @@ def test_another_input_runs_the_step_again_and_what_hangs_on_its_output():
     assert (first.times, second.times) == (2, 2)
 
 
+def test_what_a_kept_output_means_is_stored_again_where_it_is_gone():
+    task, work = a_task(), Counted("made")
+    for is_there in (True, True, False):
+        lease, steps = claimed(task)
+        with lease:
+            kept = steps.do(
+                "first", inputs=[1], work=work, store=leave_row("first"), is_there=lambda there=is_there: there
+            )
+            assert kept == "made"
+            lease.release()
+    assert (work.times, rows()) == (1, ["first", "first"])
+    assert outcomes(task) == [(0, "first", "created")]
+
+
+def test_what_is_stored_again_by_who_lost_the_run_is_not():
+    task = a_task()
+    lease, steps = claimed(task)
+    with lease:
+        steps.do("first", inputs=[1], work=Counted(), store=leave_row("first"))
+        ETLTask.objects.cancel(task.pk)
+        with pytest.raises(LeaseLost):
+            steps.do("first", inputs=[1], work=Counted(), store=leave_row("first"), is_there=lambda: False)
+    assert rows() == ["first"]
+
+
+def test_the_last_attempt_says_on_the_run_what_it_began_with_until_that_is_done():
+    task = a_task(attempt=4)
+    lease, steps = claimed(task)
+    said = []
+
+    def look():
+        said.append(ETLTask.objects.values_list("attempt", "error_text").get())
+        return Done("made")
+
+    with lease:
+        for name in ("first", "second"):
+            steps.do(name, inputs=[1], key="k", work=look)
+        lease.release()
+    assert said == [(5, "first k"), (0, "")]
+
+
 def test_the_order_of_keys_in_an_input_does_not_matter():
     task, work = a_task(), Counted()
     lease, steps = claimed(task)

@@ -2,21 +2,17 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils.translation import gettext as _
 
 from api.codec import encode_text
-from config.language_model import RULES
-from config.shell import BAD_SETUP, OneLineErrors
-from roadmaps import planner
+from config.shell import OneLineErrors
 from roadmaps.choices import Level
 from roadmaps.management.working import as_lines, as_report, refuse_failure, worked
 from roadmaps.services import request_roadmap
 from roadmaps.wishes import Wish
-from runs.errors import RunFailed
 from runs.shell import refusals_as_exit_codes
 
 NAMES = {"query": "query", "hours_per_week": "--hours"}
@@ -44,23 +40,12 @@ class Command(OneLineErrors, BaseCommand):
         with refusals_as_exit_codes(NAMES):
             wish = Wish(
                 options["query"], options["level"], hours_per_week=options["hours"], language=options["language"]
-            ).checked()
-            refuse_unknown(wish)
+            )
             owner = user_named(options["user"])
             task = request_roadmap(wish, human_review=options["review"], user=owner, actor="command")
             task = worked(task) if options["wait"] else task
         self.stdout.write(encode_text(as_report(task)) if options["json"] else "\n".join(as_lines(task)))
         refuse_failure(task)
-
-
-def refuse_unknown(wish: Wish) -> None:
-    """Without a language model a topic that is not known is a bad argument, before anything is queued."""
-    if settings.LLM_PROVIDER != RULES:
-        return
-    try:
-        planner.intent(wish)
-    except RunFailed as failure:
-        raise CommandError(str(failure), returncode=BAD_SETUP) from failure
 
 
 def user_named(name: str | None) -> Any:

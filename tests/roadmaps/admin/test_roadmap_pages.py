@@ -10,7 +10,6 @@ from django.test.utils import CaptureQueriesContext
 from access.models import AuditEvent
 from conftest import make_user
 from roadmapped import asked, broken_content, grown, worked
-from roadmaps.admin import concepts as pages
 from roadmaps.models import (
     Concept,
     ConceptProgress,
@@ -26,7 +25,6 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 ROADMAPS = "/admin/roadmaps/roadmap/"
 HOSTILE = "<script>alert(1)</script>{{ settings.SECRET_KEY }}{% debug %}"
-learns = pytest.mark.skipif(pages.learning is None, reason="the services of learning are not there yet")
 
 
 @pytest.fixture
@@ -232,7 +230,6 @@ def test_a_content_that_failed_says_why(operator, desk_of):
     assert "did not answer in time" in page(desk_of(operator), of(task.roadmap))
 
 
-@learns
 def test_a_quiz_is_answered_and_shows_the_score_and_the_right_answers(roadmap, operator, desk_of):
     desk, quiz = desk_of(operator), QuizMetadata.objects.get(concept_id="c-1-1-1")
     assert "right answer" not in page(desk, of(roadmap))
@@ -247,7 +244,6 @@ def test_a_quiz_is_answered_and_shows_the_score_and_the_right_answers(roadmap, o
     assert QuizAttempt.objects.first().correct_answers == 0
 
 
-@learns
 @pytest.mark.parametrize("said", [{"q0": "99"}, {"q0": "-1"}, {"q0": "x"}, {"q0": ["0", "1", "0"]}])
 def test_answers_that_make_no_sense_are_no_error_of_ours(said, roadmap, operator, desk_of):
     quiz = QuizMetadata.objects.get(concept_id="c-1-1-1")
@@ -255,7 +251,6 @@ def test_answers_that_make_no_sense_are_no_error_of_ours(said, roadmap, operator
     assert answer.status_code == 200
 
 
-@learns
 def test_answers_to_questions_that_were_made_anew_meanwhile_are_refused(roadmap, operator, desk_of):
     quiz = QuizMetadata.objects.get(concept_id="c-1-1-1")
     said = answers_for(quiz) | {"seen": "2020-01-01T00:00:00+00:00"}
@@ -264,14 +259,12 @@ def test_answers_to_questions_that_were_made_anew_meanwhile_are_refused(roadmap,
     assert not QuizAttempt.objects.exists()
 
 
-@learns
 def test_nobody_reads_the_tries_of_others(roadmap, operator, administrator, desk_of):
     desk_of(operator).post(of(roadmap, rest="quiz/"), answers_for(QuizMetadata.objects.get(concept_id="c-1-1-1")))
     theirs = QuizAttempt.objects.get()
     assert "right answer" not in page(desk_of(administrator), f"{of(roadmap)}?attempt={theirs.pk}")
 
 
-@learns
 def test_a_concept_is_marked_as_learnt_and_the_mark_taken_back(roadmap, operator, desk_of):
     desk = desk_of(operator)
     desk.post(of(roadmap, rest="learnt/"), {"completed": "1"})

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from access.models import AuditEvent
+from config.language_model import RULES
 from conftest import make_user
 from roadmapped import asked, broken_content, grown, worked
 from roadmaps.models import Concept, HumanReview, RoadmapStep, RoadmapTask
@@ -357,7 +358,7 @@ def test_a_changed_wish_is_tried_again_and_its_difference_shown(operator, desk_o
     assert (task.retries, task.user_request["level"]) == (1, "advanced")
     record = RoadmapStep.objects.get(retry=1, step="intent_analysis")
     shown = page(desk, of(task, f"steps/{record.pk}/"))
-    assert "wish.level" in shown
+    assert re.findall(r'<th scope="row">([^<]*)', shown) == ["/wish/level"]
     assert "<del>beginner</del>" in shown
     assert "<ins>advanced</ins>" in shown
 
@@ -452,6 +453,18 @@ def test_all_that_failed_are_retried_and_the_others_left_alone(operator, desk_of
         waiting.pk: ("pending", 0, ""),
     }
     assert worked(broken).status == worked(cancelled).status == "completed"
+
+
+def test_what_rules_cannot_plan_is_left_alone_by_a_bulk_retry(operator, desk_of, settings):
+    settings.LLM_PROVIDER = "openai"
+    unknown = asked(operator, "Learn falconry")
+    settings.LLM_PROVIDER = RULES
+    known = asked(operator)
+    for task in (unknown, known):
+        cancel_roadmap(task, actor="test")
+    all_of(desk_of(operator), "retry_all")
+    states = dict(RoadmapTask.objects.values_list("pk", "status"))
+    assert states == {unknown.pk: "cancelled", known.pk: "pending"}
 
 
 def test_a_filter_or_ticks_choose_what_is_cancelled(operator, desk_of):

@@ -5,13 +5,15 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 import workshop
+from config.language_model import RULES
 from documents import all_at_once
 from roadmaps import planner, workflow
 from roadmaps.choices import RoadmapError
 from roadmaps.models import Concept, HumanReview, RoadmapTask
+from roadmaps.wishes import Wish
 from runs.errors import RunFailed
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("small_trees")]
 
 START, RETRY = "/api/v1/generation/roadmap", "/api/v1/generation/retry"
 CANCEL, APPROVE = "/api/v1/generation/cancel", "/api/v1/generation/approve"
@@ -49,6 +51,40 @@ def test_a_wrong_wish_is_pointed_at_and_leaves_nothing(api, refused, wish, point
     problem = refused(api.post(START, wish), 400, "validation-error")
     assert [error["pointer"] for error in problem["errors"]] == pointers
     assert not RoadmapTask.objects.exists()
+
+
+@pytest.mark.parametrize("path", [START, "/api/roadmaps/generate"])
+@pytest.mark.parametrize(("query", "known"), [("Learn falconry", "Redis"), ("学习驯鹰", "数据分析")])
+def test_a_topic_that_rules_do_not_know_is_refused_with_those_they_do(api, refused, path, query, known):
+    (error,) = refused(api.post(path, {"query": query}), 400, "validation-error")["errors"]
+    assert (error["pointer"], error["code"]) == ("#/query", "unknown-topic")
+    assert known in error["detail"]
+    assert not RoadmapTask.objects.exists()
+
+
+def test_a_model_may_be_asked_about_any_topic(api, settings):
+    settings.LLM_PROVIDER = "openai"
+    assert api.post(START, {"query": "Learn falconry"}).status_code == 202
+
+
+@pytest.mark.parametrize("wish", [{"query": "Learn falconry"}, {"query": "Learn falconry", "strategy": "restart"}])
+def test_a_retry_for_a_topic_that_rules_do_not_know_is_refused_and_changes_nothing(api, operator, refused, wish):
+    task = workshop.roadmap(operator).tasks.get()
+    (error,) = refused(api.post(f"{RETRY}/{task.pk}", wish), 400, "validation-error")["errors"]
+    assert (error["pointer"], error["code"]) == ("#/query", "unknown-topic")
+    kept = RoadmapTask.objects.get()
+    assert (kept.status, kept.retries, kept.user_request["query"]) == ("completed", 0, "Learn Redis")
+    assert set(Concept.objects.values_list("quiz_status", flat=True)) == {"completed"}
+
+
+def test_what_a_model_began_is_not_tried_again_by_rules_that_do_not_know_its_topic(api, operator, refused):
+    by_a_model = {"user_request": Wish("Learn falconry").checked().as_json()}
+    made = workshop.roadmap(operator, status="partial_failure", **by_a_model)
+    Concept.objects.filter(concept_id="c-1-1-1").update(quiz_status="failed", quiz_error="llm-timeout")
+    for path in (f"{RETRY}/{made.tasks.get().pk}", f"/api/v1/roadmaps/{made.pk}/concepts/c-1-1-1/retry"):
+        refused(api.post(path, {"kinds": ["quiz"]} if "concepts" in path else {}), 400, "validation-error")
+    assert RoadmapTask.objects.get().status == "partial_failure"
+    assert set(Concept.objects.values_list("quiz_status", flat=True)) == {"failed", "completed"}
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b'"Learn Redis"', b"{", b'{"query": "a", "query": "b"}'])
@@ -105,8 +141,10 @@ def test_an_unchanged_task_is_304_until_anything_it_shows_moves(api):
     assert (lost.status_code, lost.json()["roadmapId"]) == (200, None)
 
 
-def test_why_it_failed_is_said_in_the_readers_language(api):
+def test_why_it_failed_is_said_in_the_readers_language(api, settings):
+    settings.LLM_PROVIDER = "openai"
     where = api.post(START, {"query": "Learn falconry"})["Location"]
+    settings.LLM_PROVIDER = RULES
     workflow.run_roadmap(RoadmapTask.objects.get().pk)
     failed = api.get(where).json()
     assert (failed["status"], failed["error"]["slug"]) == ("failed", "unknown-topic")
