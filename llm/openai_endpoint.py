@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import random
 import re
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -129,7 +131,14 @@ def _client() -> openai.OpenAI:
         max_retries=0,
         # the SDK takes these from its own variables and would tell them to any server
         default_headers={"OpenAI-Organization": openai.omit, "OpenAI-Project": openai.omit},  # type: ignore[dict-item]
+        http_client=openai.DefaultHttpxClient(verify=_trusted()),
     )
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates of this machine. Read once: it takes longer than all else a request costs us."""
+    return httpx2.create_ssl_context()
 
 
 def _request(
