@@ -6,7 +6,8 @@ PY := .venv/bin/python
 STAMP := .venv/installed
 
 # How hard the fault and property tests try: short (make test), ci (make test-all), full (make soak)
-WORKERS ?= 2
+# one more than two cores: some tests wait for leases to run out
+WORKERS ?= 3
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist worksteal
 
 # What `check --deploy` looks at; nothing connects to these

@@ -38,13 +38,21 @@ HOSTILE = {
 }
 
 
-@pytest.fixture
-def model(settings):
-    """A server that this process asks."""
+@pytest.fixture(scope="module")
+def server():
+    """One for all, since it takes half a second to stop."""
     with ModelServer() as server:
-        settings.LLM_PROVIDER, settings.LLM_MODEL, settings.LLM_API_KEY = "openai", MODEL, "sk-secret"
-        settings.LLM_BASE_URL = server.http.url_for("/v1")
         yield server
+
+
+@pytest.fixture
+def model(server, settings):
+    """A server that this process asks, and that was not asked before."""
+    server.asked.clear()
+    server.prepared.clear()
+    settings.LLM_PROVIDER, settings.LLM_MODEL, settings.LLM_API_KEY = "openai", MODEL, "sk-secret"
+    settings.LLM_BASE_URL = server.http.url_for("/v1")
+    return server
 
 
 def everything_else():

@@ -180,6 +180,7 @@ def source_is_being_read():
         return cursor.fetchone()[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("dry", "code"), [([], 130), (["--dry-run"], 130)])
 def test_ctrl_c_is_one_line_and_leaves_no_open_run(dry, code):
     stage(5_000)

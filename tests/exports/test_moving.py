@@ -166,6 +166,7 @@ def test_the_command_tells_what_moved(old):
     assert run("--suffix=-nothing") == "No brief has such a tag.\n"
 
 
+@pytest.mark.long
 def test_the_command_leaves_with_the_code_of_what_was_wrong(old):
     record(record_manual_export, "2026-03-01-manual", ["a-5"], day=date(2026, 4, 1))
     with pytest.raises(CommandError) as refused:

@@ -79,6 +79,7 @@ def test_picks_and_uses_side_by_side_are_even_and_counted_and_the_naive_way_is_n
     assert FEW.notes()["spread"] > 1
 
 
+@pytest.mark.long
 def test_picks_alone_leave_every_distillation_reserved_as_often_give_or_take_one():
     FEW.stage()
     done = worked(ours.pick)

@@ -58,6 +58,7 @@ def reader_of(worker):
     return readers[0] if readers else None
 
 
+@pytest.mark.long
 def test_a_reader_killed_costs_an_attempt_and_the_worker_lives(reaper, usual):
     slow = requested(files=[("long.xlsx", long_sheet(20_000))])
     with Victim("etl", **usual) as worker:
@@ -292,6 +293,7 @@ def test_a_broker_killed_under_documents_loses_none(emptied_servers, usual):
     assert_all_hold()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "generation", ["3", pytest.param("4", marks=pytest.mark.long), pytest.param("hosted", marks=pytest.mark.long)]
 )

@@ -129,6 +129,7 @@ def test_every_message_three_times_and_in_disorder_makes_every_result_once(reape
     assert_all_hold()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "place",
     ["commit.before:2", *(pytest.param(each, marks=pytest.mark.long) for each in ("model.after:1", "commit.before:1"))],

@@ -137,6 +137,7 @@ def test_the_session_of_a_worker_frozen_in_the_middle_of_a_copy_is_ended(runs, q
         frozen.communicate()
 
 
+@pytest.mark.long
 def test_a_session_that_works_longer_than_the_lease_is_left_alone(runs, held, messages):
     """Only one that waits for its client can be frozen; a long statement is slow, not dead."""
     run = held(lease=-1)

@@ -200,6 +200,7 @@ def test_no_session_is_left_open(filled, read_from):
     wait_until(lambda: filled.execute(counted, [filled.database])[0][0] == 1, what="only our own session")
 
 
+@pytest.mark.long
 @pytest.mark.faults
 @pytest.mark.parametrize("server", ["postgresql", pytest.param("mariadb", marks=pytest.mark.long)], indirect=True)
 def test_workers_and_reaper_bring_it_to_its_end_once_the_source_is_back(filled, wire, read_from):
