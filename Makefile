@@ -5,8 +5,8 @@ PYTHON := $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(
 PY := .venv/bin/python
 STAMP := .venv/installed
 
-# How hard the fault and property tests try: short (make test), ci (make test-all), full (make soak)
-# one more than two cores: some tests wait for leases to run out
+# How hard the fault and property tests try: short (make test), ci (make test-all), full (make soak).
+# One process more than two cores, since some tests wait for leases to run out.
 WORKERS ?= 3
 PYTEST := $(PY) -m pytest -n $(WORKERS) --dist worksteal
 
