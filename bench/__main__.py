@@ -60,8 +60,8 @@ BENCHES = {
     ),
     "upsert": Bench(
         "10 and 50 clients that save the analysis of one task, or each of one of --rows tasks",
-        designs=("bare", "ours", "naive"),
-        compared=("bare", "naive"),
+        designs=("bare", "prepared", "ours", "naive"),
+        compared=("bare", "naive", "prepared"),
         grows=("ours",),
         rows=1_000,
     ),

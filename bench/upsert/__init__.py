@@ -1,13 +1,13 @@
 """Saving the analysis of a task: 10 and 50 clients, all on one task or each on any of many.
 
-`bare` is the same statement by a plain psycopg client, which prepares it, with the same values. The naive way selects,
-and then inserts or saves (document 004).
+`bare` is the same statement with the same values by a psycopg client that binds them as Django's connections do, for
+a pooler may stand between; `prepared` is what psycopg does where none stands. The naive way selects, and then inserts
+or saves (document 004).
 """
 
 import os
 from collections.abc import Callable, Iterator
 from random import Random
-from types import ModuleType
 from uuid import UUID
 
 from django.db import connection
@@ -17,7 +17,13 @@ from bench.measure import Meter, Sample
 from bench.upsert import bare, naive, ours
 from roadmaps.models import IntentAnalysisMetadata, RoadmapTask
 
-DESIGNS: dict[str, ModuleType] = {"bare": bare, "ours": ours, "naive": naive}
+Save = Callable[[UUID, int], None]
+DESIGNS: dict[str, Save] = {
+    "bare": bare.save,
+    "prepared": bare.save_prepared,
+    "ours": ours.save,
+    "naive": naive.save,
+}
 CLIENTS = (10, 50)
 SAVES = 3_000  # of all clients together
 
@@ -30,7 +36,7 @@ def run(design: str, rows: int) -> Iterator[Sample]:
 
 
 def _measured(design: str, kind: str, clients: int, keys: int) -> Sample:
-    save = _saving(DESIGNS[design].save, _staged(keys))
+    save = _saving(DESIGNS[design], _staged(keys))
     with Clients(save, clients) as others:
         for _warm_up in range(2):
             others.done(times=5)
@@ -50,7 +56,7 @@ def _staged(keys: int) -> list[UUID]:
     return [task.pk for task in tasks]
 
 
-def _saving(save: Callable[[UUID, int], None], keys: list[UUID]) -> Callable[[], None]:
+def _saving(save: Save, keys: list[UUID]) -> Callable[[], None]:
     """One save of any of the tasks; each client draws in an order of its own."""
     draws: dict[int, Random] = {}
 

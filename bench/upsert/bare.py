@@ -1,4 +1,4 @@
-"""The limit: the same statement with the same values through psycopg alone."""
+"""The limit: the same statement with the same values through psycopg alone, in Django's way and in psycopg's own."""
 
 from typing import Any
 from uuid import UUID
@@ -23,10 +23,19 @@ _own: list[psycopg.Connection[Any]] = []
 
 
 def save(task: UUID, number: int) -> None:
-    """One atomic statement."""
+    """One atomic statement, its values bound by the client as in every connection of Django."""
+    _execute(psycopg.ClientCursor, task, number)
+
+
+def save_prepared(task: UUID, number: int) -> None:
+    """One atomic statement that the server prepares, which none can count on behind a pooler."""
+    _execute(psycopg.Cursor, task, number)
+
+
+def _execute(cursor: type[psycopg.Cursor[Any]], task: UUID, number: int) -> None:
     values = analysis(number)
     values |= {name: Jsonb(values[name]) for name in JSON}
-    _connection().execute(STATEMENT, values | {"task_id": task}).fetchone()
+    cursor(_connection()).execute(STATEMENT, values | {"task_id": task}).fetchone()
 
 
 def _connection() -> psycopg.Connection[Any]:
