@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
+from roadmaps.choices import StepName
 from roadmaps.models import RoadmapStep, RoadmapTask
 
 MOST_CHANGES, LONGEST_TEXT = 20, 200  # of a step
@@ -52,6 +53,13 @@ def step_before(step: RoadmapStep) -> RoadmapStep | None:
     """The same step in the last attempt before that had it."""
     same = RoadmapStep.objects.filter(run=step.run_id, step=step.step, key=step.key, retry__lt=step.retry)
     return same.order_by("-retry").first()
+
+
+def last_check(task: RoadmapTask) -> list[dict[str, Any]]:
+    """The issues of the structure check that ran last or was used again, whatever rounds an earlier wish took."""
+    checks = RoadmapStep.objects.of(task).filter(step=StepName.STRUCTURE_VALIDATION).usable()
+    last = checks.in_order().last()
+    return last.output["issues"] if last else []
 
 
 def _inputs(keys: set[int]) -> dict[int, Any]:

@@ -31,7 +31,8 @@ from roadmaps.admin.step_pages import StepPagesMixin
 from roadmaps.admin.stepper import is_writing, stepper, tokens_of
 from roadmaps.admin.trees import rows_of, states_of, tree_of
 from roadmaps.choices import CONTENT_STEPS, StepName, Strategy, TaskStatus
-from roadmaps.models import Concept, RoadmapStep, RoadmapTask, StructureValidationRecord
+from roadmaps.history import last_check
+from roadmaps.models import Concept, RoadmapStep, RoadmapTask
 from roadmaps.querysets import SHORTEST_PART
 from roadmaps.services import Retried, RetryWish, decide, retry_roadmap
 from roadmaps.wishes import Wish
@@ -157,13 +158,12 @@ class RoadmapTaskAdmin(StepPagesMixin, NewTaskMixin, RunAdmin):
         """The tree that waits, with what the last check said of it."""
         if not is_waiting(task) or task.roadmap is None or not request.user.has_perm(MAY_RUN):
             return {}
-        check = StructureValidationRecord.objects.filter(task=task).order_by("-round").first()
         return {
             "review": True,
             "feedback_form": FeedbackForm(),
             "tree": tree_of(task.roadmap.framework),
             "tree_of": task.roadmap,
-            "issues": check.issues if check else [],
+            "issues": last_check(task),
         }
 
     def buttons(self, request: HttpRequest, obj: Any = None) -> list[dict[str, Any]]:

@@ -24,6 +24,7 @@ from roadmap_models import (
 from roadmaps import storing, structure, workflow
 from roadmaps.choices import ContentKind, StepName, Strategy
 from roadmaps.contracts import Framework
+from roadmaps.history import last_check
 from roadmaps.models import (
     Concept,
     CurriculumDesignMetadata,
@@ -286,6 +287,20 @@ def test_a_warning_does_not_stop_a_roadmap_and_costs_points(model, requested):
     model.on("Judgement", warned)
     assert worked(requested()).status == "completed"
     assert StructureValidationRecord.objects.get().overall_score == 85
+
+
+def test_the_last_check_is_that_of_the_last_wish_however_many_rounds_another_took(model, requested):
+    model.on("Judgement", judgement("It teaches Memcached."), judgement(score=80)).on("Quiz", "no")
+    task = worked(requested())
+    assert (task.status, last_check(task)) == ("failed", [])
+    warned = judgement("Rather short.")
+    warned["issues"][0]["severity"] = "warning"
+    model.properly()
+    model.on("Judgement", warned)
+    retry_roadmap(task, RetryWish(changes={"query": "Learn Redis well"}), actor="test")
+    assert worked(task).status == "completed"
+    assert StructureValidationRecord.objects.count() == 2
+    assert [issue["issue"] for issue in last_check(task)] == ["Rather short."]
 
 
 @pytest.mark.parametrize("answer", ["no", {"framework": {}}])
