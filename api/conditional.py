@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.http import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers
@@ -19,6 +20,8 @@ from api.codec import encode
 from api.problems import Problem
 
 Handler = Callable[..., HttpResponseBase]
+
+_LANGUAGE_ENDS = [f'-{code}"' for code, _name in settings.LANGUAGES]
 
 
 def etag(pk: Any, version: Any) -> str:
@@ -62,8 +65,8 @@ def require_match(request: Request, tag: str, *, always: bool = False) -> None:
 
 
 def _without_language(tag: str) -> str:
-    language = f'-{get_language()}"'
-    return tag.removesuffix(language)
+    """Whoever reads in one language may write in another: a version is the same in all."""
+    return next((tag.removesuffix(end) for end in _LANGUAGE_ENDS if tag.endswith(end)), tag)
 
 
 class ConditionalRetrieve(GenericAPIView):
