@@ -50,7 +50,8 @@ from roadmaps.services import (
 from roadmaps.wishes import Wish
 from runs import failpoints
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# each is a whole roadmap over HTTP; by rules the workflow is tested in test_workflow.py
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 REDIS = Wish("Learn Redis", hours_per_week=6)
 

@@ -1,5 +1,7 @@
 """Scratch databases as the source of product sync."""
 
+from pathlib import Path
+
 import pytest
 
 from config import staging
@@ -8,6 +10,14 @@ from etl.products import services, sync
 from foreign_servers import ZONE, MariaDB, PostgreSQL, Wire
 
 SERVERS = {"postgresql": PostgreSQL, "mariadb": MariaDB}
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    """make test needs no server but its own; the longer suites read from both of these."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            item.add_marker(pytest.mark.long)
 
 
 @pytest.fixture
