@@ -38,6 +38,14 @@ def test_nothing_waiting_is_said_in_words(viewer: User, desk_of: Callable[[User]
     assert "Nothing is waiting for you." in desk_of(viewer).get(HOME).content.decode()
 
 
+def test_the_page_of_one_app_does_not_say_that_nothing_is_there(
+    administrator: User, desk_of: Callable[[User], Any]
+) -> None:
+    page = desk_of(administrator).get("/admin/access/").content.decode()
+    assert "/admin/access/accesstoken/" in page
+    assert "Nothing here yet" not in page
+
+
 def test_apps_with_a_section_of_their_own_come_first(administrator: User, desk_of: Callable[[User], Any]) -> None:
     listed = [app["app_label"] for app in desk_of(administrator).get(HOME).context["app_list"]]
     assert set(listed[:5]) == {"distillations", "etl", "exports", "llm", "roadmaps"}
