@@ -308,16 +308,14 @@ class Workflow:
     def _finish(self, summary: dict[str, Any]) -> None:
         failed = summary["failedConcepts"]
         values = {"progress": 100, "failed_concepts": failed, "summary": summary, "current_step": StepName.FINALIZING}
+        share = f"{len(failed)} / {summary['concepts']}"
         if not failed:
             self.lease.finish(TaskStatus.COMPLETED, **values)
         elif 2 * len(failed) >= summary["concepts"]:
-            text = f"{len(failed)} / {summary['concepts']}"
-            self.lease.finish(TaskStatus.FAILED, error=RoadmapError.CONTENT_FAILED, error_text=text, **values)
+            self.lease.finish(TaskStatus.FAILED, error=RoadmapError.CONTENT_FAILED, error_text=share, **values)
         else:
-            text = f"{len(failed)} / {summary['concepts']}"
-            self.lease.finish(
-                TaskStatus.PARTIAL_FAILURE, error=RoadmapError.SOME_CONTENT_FAILED, error_text=text, **values
-            )
+            error = RoadmapError.SOME_CONTENT_FAILED
+            self.lease.finish(TaskStatus.PARTIAL_FAILURE, error=error, error_text=share, **values)
 
     def _asked(
         self,

@@ -16,5 +16,5 @@ def bench(*arguments, **environment):
     """Run it to its end."""
     return subprocess.run(
         [sys.executable, "-m", "bench", *arguments],
-        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=100, check=False,
+        cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip

@@ -56,6 +56,7 @@ def test_the_page_is_that_of_the_route_and_one_query_and_one_round_trip(operator
 
 
 @pytest.mark.long
+@pytest.mark.benchmark
 def test_bench_documents_says_what_a_task_and_a_page_cost():
     done = bench("documents", "--rows", "20", "--rounds", "1", "--json", **NOWHERE)
     assert done.returncode == 0, done.stderr
@@ -64,5 +65,6 @@ def test_bench_documents_says_what_a_task_and_a_page_cost():
     notes = {(each["design"], each["pass"].split()[0]): each["notes"] for each in results}
     assert set(notes) == {("silent", "tasks"), ("ours", "tasks"), ("ours", "page"), ("naive", "tasks")}
     page = notes["ours", "page"]
-    assert (page["pageQueries"], page["redisRoundTripsPerPage"]) == (1, 1)
+    assert page["redisRoundTripsPerPage"] == 1
+    assert 1 <= page["pageQueries"] < 1.1  # the total is counted again when it is 5 seconds old
     assert notes["ours", "tasks"]["writesOfTheTaskItself"] < 5 < 50 < notes["naive", "tasks"]["writesOfTheTaskItself"]

@@ -75,6 +75,7 @@ def test_a_pass_without_changes_writes_next_to_nothing_beyond_run_and_watermark(
 
 @needs_proc
 @pytest.mark.long
+@pytest.mark.benchmark
 def test_growth_compares_the_largest_size_with_the_smallest():
     done = bench("product_sync", "--growth", "200,400", "--rounds", "1", "--json", **NOWHERE)
     assert done.returncode == 0, done.stderr

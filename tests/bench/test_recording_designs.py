@@ -83,6 +83,7 @@ def test_a_design_that_leaves_work_out_is_stopped(monkeypatch):
 
 
 @pytest.mark.long
+@pytest.mark.benchmark
 def test_recording_reports_every_design_and_pass_from_servers_of_its_own():
     done = subprocess.run(
         [sys.executable, "-m", "bench", "recording", "--rows", "400", "--rounds", "1", "--json"],

@@ -18,6 +18,8 @@ needs_proc = pytest.mark.skipif(
 
 @needs_proc
 @pytest.mark.long
+@pytest.mark.benchmark
+@pytest.mark.timeout(300)
 def test_it_reports_spread_and_wrong_counts_of_every_design():
     done = bench("selection", "--rows", "2000", "--rounds", "1", "--json", **NOWHERE)
     assert done.returncode == 0, done.stderr

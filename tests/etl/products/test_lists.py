@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from api import bounded
 from bench import lists
+from bench.pages import BUFFERS_AT_MOST
 from etl.models import Product, ProductChange
 
 # The promise is made for 1,000,000 (python -m bench lists); fewer rows already tell an index from none
@@ -91,7 +92,7 @@ def test_no_filter_or_search_reads_a_table_from_the_first_row_on(transactional_d
     client.force_login(administrator)
     costs = {name: lists.cost_of(client, address) for name, address in lists.pages(ROWS).items()}
     assert {name: tables for name, (_queries, _buffers, tables) in costs.items() if tables} == {}
-    assert {name: buffers for name, (_q, buffers, _t) in costs.items() if buffers > lists.BUFFERS_AT_MOST} == {}
+    assert {name: buffers for name, (_q, buffers, _t) in costs.items() if buffers > BUFFERS_AT_MOST} == {}
 
 
 def test_a_short_word_says_that_names_were_not_searched(filled, viewer, desk_of):
