@@ -54,7 +54,14 @@ def delete_in_sql(table, model):
 def save_a_stale_form():
     if stale := Distillation.objects.order_by("?").first():
         stale.usage_count = stale.reserved_count = stale.topic_count = 99
-        retried(lambda: Distillation.objects.filter(pk=stale.pk).exists() and stale.save(force_update=True))
+        retried(lambda: save_if_there(stale))
+
+
+@transaction.atomic
+def save_if_there(stale):
+    """Locked first: others delete it between a look and a save."""
+    if Distillation.objects.select_for_update().filter(pk=stale.pk).first():
+        stale.save(force_update=True)
 
 
 def replace():
